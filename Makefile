@@ -1,0 +1,60 @@
+# `make` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONUNBUFFERED := 1
+PYTHON ?= python3
+
+.PHONY: help
+help:  ## List the targets
+	@grep -E '^[a-z]+: ?.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16
+
+.PHONY: install
+install: .venv/installed  ## Create .venv and install what requirements.lock pins
+
+# uv where it is, plain pip where it is not. Compiled bytecode saves every stage some seconds.
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with PYTHON=python3.11")'
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@if command -v uv > /dev/null; then \
+	  uv pip install --quiet --python .venv/bin/python --compile-bytecode --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python .venv/bin/python --no-deps -e .; \
+	else \
+	  env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
+
+.PHONY: repro
+repro: install  ## Train, evaluate and track every variant (what is up to date is skipped)
+	branchmark check
+	dvc repro
+	branchmark readme
+
+.PHONY: test
+test: install  ## Run the tests
+	python -m pytest
+
+.PHONY: check
+check: install  ## Lint, check formatting and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+.PHONY: format
+format: install  ## Format the code
+	ruff check --fix .
+	ruff format .
+
+.PHONY: ui
+ui: install  ## Open MLflow's page of this project on this machine
+	branchmark ui
+
+.PHONY: bench
+bench: install  ## Measure: an epoch in five ways, and a stage by phase
+	python -m tests.bench
+
+.PHONY: lock
+lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.lock

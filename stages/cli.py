@@ -1,0 +1,80 @@
+"""The `branchmark` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.errors import UserError, sentence
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Experiment tracking in which every number can be traced, reproduced and judged.",
+)
+
+
+@app.callback()
+def root() -> None:
+    """Run in the project's root folder, whatever folder it was called in."""
+    import os
+
+    found = next((p for p in (Path.cwd(), *Path.cwd().parents) if (p / "dvc.yaml").exists()), None)
+    if found is None:
+        raise UserError("no dvc.yaml in this folder or above it; run this inside the project")
+    os.chdir(found)
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml against its schema, the pipeline and the installed libraries."""
+    from stages import params, pipeline
+
+    variants = params.load().variants()
+    pipeline.check()
+    print(f"params.yaml and dvc.yaml are sound: {len(variants)} variants")
+
+
+@app.command()
+def readme() -> None:
+    """Write the results of reports/metrics.json into the README."""
+    from stages import params
+    from stages.review import results
+
+    names = [variant.name for variant in params.load().variants()]
+    changed = results.update(Path("README.md"), Path("reports/metrics.json"), names)
+    print("README.md: results written" if changed else "README.md: nothing to change")
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Where it listens, on this machine only.")] = 5000,
+) -> None:
+    """Serve MLflow's page of this project on http://127.0.0.1:5000, until Ctrl-C."""
+    import os
+
+    from stages.tracking import store
+
+    uri = store.tracking_uri()
+    store.open_store()
+    print(f"http://127.0.0.1:{port}/{store.CHARTS}".replace("ID", store.open_store()[1]))
+    # One worker and no job runners: the page is for one person, and starts in seconds. Host
+    # checks and the refusal of cross-origin posts stay as MLflow sets them.
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    command = ["mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    os.execvp(command[0], [*command, "--backend-store-uri", uri])
+
+
+def main() -> None:
+    """Run the command; what a person did wrong is one sentence, exit code 1."""
+    try:
+        app()
+    except Exception as error:
+        if (text := sentence(error)) is None:
+            raise
+        print(f"error: {text}", file=sys.stderr)
+        sys.exit(1)

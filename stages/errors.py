@@ -1,0 +1,58 @@
+"""What a person did wrong is told in one sentence; what the program did wrong keeps its traceback."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+
+DISK = {
+    errno.ENOSPC: "the disk is full: free some space and run it again",
+    errno.EDQUOT: "your disk quota is used up: free some space and run it again",
+    errno.EROFS: "the disk is mounted read-only: make it writable and run it again",
+    errno.EACCES: "permission denied: make it writable for you and run it again",
+    errno.EPERM: "operation not permitted: make it writable for you and run it again",
+}
+
+
+class UserError(Exception):
+    """Something that the person at the keyboard can mend; its text says where and how."""
+
+
+def sentence(error: BaseException) -> str | None:
+    """The one sentence for `error`, or None where it deserves a traceback."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in DISK:
+        return f"{error.filename or 'disk'}: {DISK[error.errno]}"
+    return None
+
+
+def run(main: Callable[..., Any]) -> NoReturn:
+    """Run a stage program: options from the command line, errors as one sentence, exit code 1.
+
+    SIGTERM becomes SystemExit, so that `with` blocks clean up behind themselves.
+    """
+    signal.signal(signal.SIGTERM, terminate)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app(standalone_mode=False)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if (text := sentence(error)) is None:
+            raise
+        print(f"error: {text}", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    """End as `kill` asks, but through every `finally` on the way."""
+    sys.exit(128 + signum)

@@ -1,0 +1,1 @@
+"""The network, and its training an epoch at a time."""

@@ -1,0 +1,53 @@
+"""The notebook's network: Flatten, hidden layers, optional Dropout, Dense 10 softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stages.network.backend import keras
+from stages.params import ELU, Activation, LeakyReLU, Optimizer, Variant
+
+
+def seeded(variant: Variant, seed: int) -> tuple[Any, Any]:
+    """A fresh network and optimizer whose random numbers, Dropout's too, come from `seed`."""
+    keras.utils.set_random_seed(seed)
+    return build(variant), optimizer(variant.optimizer)
+
+
+def build(variant: Variant) -> Any:
+    """A `keras.Sequential` for pictures of shape (n, 28, 28), float32 in [0, 1].
+
+    Built of Keras' own layers only, so that its saved file loads where this project is not
+    installed. Initial weights come from Keras' global seed (`keras.utils.set_random_seed`).
+    """
+    spec = variant.network
+    stack = [keras.Input((28, 28), name="pixels"), keras.layers.Flatten(name="flatten")]
+    for i, units in enumerate(spec.hidden, start=1):
+        dense = {"units": units, "kernel_initializer": spec.initializer, "name": f"hidden_{i}"}
+        if spec.batch_normalization:  # between the matrix and the activation: Ioffe, Szegedy 2015
+            stack.append(keras.layers.Dense(**dense))
+            stack.append(keras.layers.BatchNormalization(name=f"normalized_{i}"))
+            stack.append(keras.layers.Activation(activation(spec.activation), name=f"active_{i}"))
+        else:
+            stack.append(keras.layers.Dense(**dense, activation=activation(spec.activation)))
+    if variant.dropout:
+        stack.append(keras.layers.Dropout(variant.dropout, name="dropout"))
+    stack.append(keras.layers.Dense(10, activation="softmax", name="probabilities"))
+    return keras.Sequential(stack, name="network")
+
+
+def activation(spec: Activation | LeakyReLU | ELU) -> Any:
+    """Keras' activation: by its name, or as a layer where it has a parameter."""
+    match spec:
+        case LeakyReLU():
+            return keras.layers.LeakyReLU(spec.negative_slope, name="leaky_relu")
+        case ELU():
+            return keras.layers.ELU(spec.alpha, name="elu")
+        case _:
+            return spec.name
+
+
+def optimizer(spec: Optimizer) -> Any:
+    """The Keras optimizer of the class and with the arguments that `params.yaml` names."""
+    arguments = spec.model_dump()
+    return getattr(keras.optimizers, arguments.pop("kind"))(**arguments)

@@ -1,0 +1,109 @@
+"""Charts that compare variants: curves of all of them, overfitting gap, confusion matrix.
+
+Colours are Okabe and Ito's, which colour-blind people can tell apart; dropout is told by the
+line's dash or the bar's hatching besides, for those who print in grey.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from stages.review.figures import png
+
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+DASHES = ("-", "--", ":", "-.")
+
+
+def curves(table: pd.DataFrame, groups: dict[str, tuple[str, str]]) -> bytes:
+    """Validation loss and accuracy by epoch, the mean over seeds of each variant.
+
+    Args:
+        table: `reports/curves.csv`: variant, seed, epoch, metrics.
+        groups: by variant, what decides its colour and what decides its dash.
+    """
+    colours = dict(zip(dict.fromkeys(c for c, _ in groups.values()), COLOURS * 9, strict=False))
+    dashes = dict(zip(dict.fromkeys(d for _, d in groups.values()), DASHES * 9, strict=False))
+    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    both = figure.subplots(1, 2)
+    for axes, metric, label in zip(
+        both,
+        ("val_loss", "val_accuracy"),
+        ("validation loss (cross-entropy, log scale)", "validation accuracy"),
+        strict=True,
+    ):
+        mean = table.groupby(["variant", "epoch"])[metric].mean()
+        for variant, (colour, dash) in groups.items():
+            line = mean[variant]
+            style = {"color": colours[colour], "linestyle": dashes[dash], "linewidth": 1.6}
+            axes.plot(line.index, line, label=variant, **style)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.4)
+    both[0].set_yscale("log")
+    both[0].yaxis.set_major_locator(MaxNLocator(8))
+    both[0].yaxis.set_minor_locator(MaxNLocator(1))
+    both[0].yaxis.set_major_formatter("{x:.2f}")
+    seeds = table["seed"].nunique()
+    figure.suptitle(f"All variants on the validation split (mean of {seeds} seeds)")
+    handles, names = both[1].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right center", fontsize=9)
+    return png(figure)
+
+
+def gaps(variants: dict[str, Any], grid: dict[str, dict[str, str]]) -> bytes:
+    """The overfitting gap of each optimizer, a bar for each dropout, error bars over seeds.
+
+    Args:
+        variants: those of `reports/metrics.json`.
+        grid: by optimizer, by dropout as written, the variant's key in `variants`.
+    """
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    dropouts = list(next(iter(grid.values())))
+    width = 0.8 / len(dropouts)
+    for i, dropout in enumerate(dropouts):
+        values = [variants[row[dropout]]["loss_gap"] for row in grid.values()]
+        axes.bar(
+            np.arange(len(grid)) + (i - (len(dropouts) - 1) / 2) * width,
+            [v["mean"] for v in values],
+            width,
+            yerr=[v["std"] for v in values],
+            label=f"dropout {dropout}",
+            color=("#0072B2", "#E69F00", "#009E73", "#CC79A7")[i % 4],
+            hatch=("", "//", "..", "xx")[i % 4],
+            edgecolor="white",
+            capsize=3,
+        )
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(grid)), list(grid))
+    axes.set_xlabel("optimizer")
+    axes.set_ylabel("validation loss − training loss")
+    axes.set_title("Overfitting: gap of the losses after the last epoch (mean ± std of seeds)")
+    axes.grid(axis="y", alpha=0.4)
+    axes.legend()
+    return png(figure)
+
+
+def confusion(matrix: npt.NDArray[np.float64], classes: tuple[str, ...], title: str) -> bytes:
+    """A confusion matrix, shape (10, 10), in percent of the true class (rows)."""
+    figure = Figure(figsize=(7.6, 6.6), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(matrix, cmap="cividis", vmin=0, vmax=100)
+    for (row, column), value in np.ndenumerate(matrix):
+        colour = "black" if value > 55 else "white"
+        if value >= 0.05:
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color=colour, size=8)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.set_title(title)
+    figure.colorbar(image, ax=axes, label="% of the true class", shrink=0.8)
+    return png(figure)

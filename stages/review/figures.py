@@ -1,0 +1,51 @@
+"""Pictures of histories: the notebook's loss plot, and all variants on one chart.
+
+Drawn without pyplot and without dates, so that the same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+mpl.rcdefaults()  # somebody's matplotlibrc must not change an output
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes, without the drawing library's name and version in it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def band(axes: Any, history: pd.DataFrame, metric: str, style: str, **how: Any) -> None:
+    """The mean over seeds of a metric by epoch; one standard deviation about it as a band."""
+    by_epoch = history.groupby("epoch")[metric]
+    mean, deviation = by_epoch.mean(), by_epoch.std()
+    (line,) = axes.plot(mean.index, mean, style, markersize=4, **how)
+    if history["seed"].nunique() > 1:
+        low, high = mean - deviation, mean + deviation
+        axes.fill_between(mean.index, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def loss(history: pd.DataFrame, title: str) -> bytes:
+    """The notebook's plot: training loss in blue, validation loss in dotted red, over epochs."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    band(axes, history, "loss", "bo-", label="train")
+    band(axes, history, "val_loss", "ro:", label="validation")
+    seeds = history["seed"].unique()
+    many = len(seeds) > 1
+    note = f"mean ± standard deviation of {len(seeds)} seeds" if many else f"seed {seeds[0]}"
+    axes.set_title(f"{title}   ({note})", fontsize=11)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss (cross-entropy)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid()
+    axes.legend()
+    return png(figure)

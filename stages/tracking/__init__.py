@@ -1,0 +1,1 @@
+"""MLflow as a view of what git and DVC hold: where the store is, what a run says, what links it."""

@@ -1,0 +1,83 @@
+"""The fingerprint: a hash of everything that determines a result, and of nothing else.
+
+It stands in `runs/<variant>/summary.json` and in the tags of the MLflow runs, and so links an
+output to its runs without a random id. The CPU is not in it: it may change the last digits, and
+is recorded beside (`stages.network.backend.settings`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.errors import UserError
+from stages.params import Variant
+
+PIPELINE = Path("dvc.yaml")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a result comes from.
+
+    Attributes:
+        stage: the DVC stage's name, e.g. ``train@adam-0.3``.
+        variant: the resolved parameters.
+        data: the digest of `data/prepared`.
+        code: SHA-256 by path, of every module that the stage depends on.
+    """
+
+    stage: str
+    variant: Variant
+    data: str
+    code: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with whatever changes the result."""
+        everything = {
+            "params": self.variant.model_dump(mode="json"),
+            "data": self.data,
+            "code": dict(self.code),
+        }
+        canonical = json.dumps(everything, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def summary(self) -> dict[str, Any]:
+        """All of it, for `runs/<variant>/summary.json`."""
+        return {
+            "stage": self.stage,
+            "variant": self.variant.name,
+            "params": self.variant.model_dump(mode="json", by_alias=True, exclude={"name"}),
+            "data": self.data,
+            "code": dict(self.code),
+            "fingerprint": self.fingerprint,
+        }
+
+    def check_unchanged(self) -> None:
+        """Raise UserError if a module is another than at the start.
+
+        DVC hashes dependencies when a stage ends (treeverse/dvc 11058): without this, an edit
+        during a training would be recorded as what was run.
+        """
+        now = code_of(self.stage)
+        changed = sorted(path for path in now if now[path] != self.code.get(path))
+        if changed:
+            raise UserError(
+                f"{changed[0]}: edited while {self.stage} was training, so the result belongs to "
+                f"neither version; run `dvc repro {self.stage}` again"
+            )
+
+
+def code_of(stage: str) -> dict[str, str]:
+    """SHA-256 of each module that `dvc.yaml` lists among the stage's dependencies."""
+    from ruamel.yaml import YAML
+
+    pipeline: dict[str, Any] = YAML(typ="safe", pure=True).load(PIPELINE.read_text())
+    deps = pipeline["stages"][stage.split("@")[0]]["deps"]
+    modules = [path for path in deps if str(path).endswith(".py")]
+    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in modules}

@@ -1,0 +1,67 @@
+"""Where the MLflow store is, and its first opening.
+
+SQLite in the project's root with the artifacts beside it, whatever folder a command was started
+in; `MLFLOW_TRACKING_URI` wins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Before MLflow is imported: nothing is sent anywhere, and a server that does not answer is left
+# soon, because a training must not wait for it.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0.1")
+
+from mlflow import MlflowClient  # noqa: E402
+
+from stages.tracking.revision import project_root  # noqa: E402
+
+EXPERIMENT = "fashion-mnist"
+DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
+
+
+def tracking_uri() -> str:
+    """The address of the store: `MLFLOW_TRACKING_URI`, or the project's own SQLite file."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / DATABASE}"
+
+
+def open_store() -> tuple[MlflowClient, str]:
+    """A client of the store, and the id of the project's one experiment in it.
+
+    Raises:
+        mlflow.exceptions.MlflowException: the store cannot be reached or opened.
+    """
+    import logging
+
+    import mlflow
+
+    logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # "Creating initial tables..."
+    uri = tracking_uri()
+    with first_opening(uri):
+        mlflow.set_tracking_uri(uri)
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment:
+            return client, str(experiment.experiment_id)
+        # A server keeps artifacts where it was told to; beside a SQLite file, the place is ours.
+        beside = Path(uri.removeprefix("sqlite:///")).parent / ARTIFACTS
+        location = beside.resolve().as_uri() if uri.startswith("sqlite:///") else None
+        return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
+
+
+@contextmanager
+def first_opening(uri: str) -> Iterator[None]:
+    """One process at a time while a SQLite file gets its tables: several at once break it."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    from filelock import FileLock
+
+    with FileLock(uri.removeprefix("sqlite:///") + ".lock", timeout=60):
+        yield

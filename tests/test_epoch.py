@@ -1,0 +1,116 @@
+"""A hand-written loop goes wrong in its edges: every one of them is compared with `fit`, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages import params
+from stages.network import epoch, layers
+from stages.network.backend import keras, tf
+
+ROWS, BATCH, EPOCHS = 500, 32, 3  # 500 = 15 * 32 + 20: the last batch is incomplete
+PARAMS = params.load()
+NETWORKS: dict[str, dict[str, Any]] = {
+    "batch_normalization": {"batch_normalization": True},
+    "leaky_relu": {"activation": {"name": "leaky_relu", "negative_slope": 0.1}},
+    "elu": {"activation": {"name": "elu", "alpha": 1.0}},
+    "sigmoid": {"activation": {"name": "sigmoid"}},
+    "tanh": {"activation": {"name": "tanh"}},
+    "linear": {"activation": {"name": "linear"}},
+    "two_hidden_layers_he_normal": {"hidden": [30, 20], "initializer": "he_normal"},
+    "no_hidden_layer": {"hidden": []},
+}
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[epoch.Pixels, epoch.Labels]:
+    random = np.random.default_rng(0)
+    pixels = random.random((ROWS, 28, 28), dtype=np.float32)
+    return pixels, random.integers(0, 10, ROWS).astype(np.uint8)
+
+
+def fresh(variant: params.Variant, seed: int) -> tuple[Any, Any]:
+    keras.utils.set_random_seed(seed)
+    return layers.build(variant), layers.optimizer(variant.optimizer)
+
+
+def plain(variant: params.Variant, seed: int, order: Any, data: Any, batch: int = BATCH) -> Any:
+    """What Keras' `fit` makes of the same batches, a step at a time."""
+    network, optimizer = fresh(variant, seed)
+    network.compile(
+        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
+    )
+    history = []
+    for rows in order:
+        batches = tf.data.Dataset.from_tensor_slices((data[0][rows], data[1][rows])).batch(batch)
+        history.append(network.fit(batches, shuffle=False, verbose=0).history)
+    return network, history
+
+
+def assert_same_bits(one: Any, other: Any) -> None:
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def both(variant: params.Variant, data: Any, batch: int = BATCH) -> tuple[Any, Any, Any, Any]:
+    """Train seed 1 and then seed 2 with one graph; return seed 2's network beside `fit`'s."""
+    network, optimizer = fresh(variant, 1)
+    trainer = epoch.compiled(network, optimizer, *data, batch)
+    for seed in (1, 2):
+        epoch.restart(trainer, *fresh(variant, seed))
+        order = epoch.orders(ROWS, EPOCHS, seed)
+        epoch.fit(trainer, order, data, [])
+    return network, trainer, *plain(variant, 2, order, data, batch)
+
+
+@pytest.mark.parametrize("variant", PARAMS.variants(), ids=lambda v: v.name)
+def test_every_optimizer_and_dropout_gets_the_bits_of_plain_fit(variant: Any, data: Any) -> None:
+    network, _, expected, _ = both(variant, data)
+    assert_same_bits(network, expected)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_kind_of_layer_gets_the_bits_of_plain_fit(name: str, data: Any) -> None:
+    changed = params.Network.model_validate({**PARAMS.network.model_dump(), **NETWORKS[name]})
+    variant = PARAMS.grid("adam", 0.3).model_copy(update={"network": changed})
+    network, _, expected, _ = both(variant, data)
+    assert_same_bits(network, expected)
+
+
+@pytest.mark.parametrize("batch", [500, 499, 1000, 7])
+def test_a_batch_size_that_does_not_divide_the_data_works_as_in_fit(batch: int, data: Any) -> None:
+    network, _, expected, _ = both(PARAMS.grid("adam", 0.3), data, batch)
+    assert_same_bits(network, expected)
+
+
+def test_the_history_is_that_of_plain_fit(data: Any) -> None:
+    _, trainer, _, expected = both(PARAMS.grid("adam", 0.3), data)
+    for metric in ("loss", "accuracy"):
+        assert trainer.history.history[metric] == [epoch[metric][0] for epoch in expected]
+
+
+def test_two_seeds_differ_and_two_trainings_of_one_seed_do_not(data: Any) -> None:
+    variant = PARAMS.grid("adam", 0.3)
+    networks = []
+    for seed in (1, 2, 1):
+        network, optimizer = fresh(variant, seed)
+        trainer = epoch.compiled(network, optimizer, *data, BATCH)
+        epoch.fit(trainer, epoch.orders(ROWS, 2, seed), data, [])
+        networks.append(network)
+    assert_same_bits(networks[0], networks[2])
+    assert not np.array_equal(networks[0].get_weights()[0], networks[1].get_weights()[0])
+
+
+def test_the_notebooks_network_has_79510_weights() -> None:
+    assert layers.build(PARAMS.grid("adam", 0.0)).count_params() == 79_510
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adagrad", "RMSprop", "Adam", "Nadam"])
+def test_the_defaults_in_the_schema_are_those_of_keras(kind: str) -> None:
+    ours = getattr(params, kind).model_validate({"class": kind, "learning_rate": 0.125})
+    theirs = getattr(keras.optimizers, kind)(learning_rate=0.125).get_config()
+    for name, value in ours.model_dump(exclude={"kind"}).items():
+        assert theirs[name] == value, name
