@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stages.errors import UserError, sentence
+from stages.errors import UserError, tell
 
 app = typer.Typer(
     add_completion=False,
@@ -21,8 +21,6 @@ app = typer.Typer(
 @app.callback()
 def root() -> None:
     """Run in the project's root folder, whatever folder it was called in."""
-    import os
-
     found = next((p for p in (Path.cwd(), *Path.cwd().parents) if (p / "dvc.yaml").exists()), None)
     if found is None:
         raise UserError("no dvc.yaml in this folder or above it; run this inside the project")
@@ -55,26 +53,18 @@ def ui(
     port: Annotated[int, typer.Option(help="Where it listens, on this machine only.")] = 5000,
 ) -> None:
     """Serve MLflow's page of this project on http://127.0.0.1:5000, until Ctrl-C."""
-    import os
-
     from stages.tracking import store
 
-    uri = store.tracking_uri()
-    store.open_store()
-    print(f"http://127.0.0.1:{port}/{store.CHARTS}".replace("ID", store.open_store()[1]))
+    _, experiment = store.open_store()
+    page = f"http://127.0.0.1:{port}/?workflowType=machine_learning#/experiments/{experiment}/runs"
+    print(f"runs:   {page}\ncurves: {page}?compareRunsMode=CHART", flush=True)
     # One worker and no job runners: the page is for one person, and starts in seconds. Host
     # checks and the refusal of cross-origin posts stay as MLflow sets them.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     command = ["mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    os.execvp(command[0], [*command, "--backend-store-uri", uri])
+    os.execvp(command[0], [*command, "--backend-store-uri", store.tracking_uri()])
 
 
 def main() -> None:
     """Run the command; what a person did wrong is one sentence, exit code 1."""
-    try:
-        app()
-    except Exception as error:
-        if (text := sentence(error)) is None:
-            raise
-        print(f"error: {text}", file=sys.stderr)
-        sys.exit(1)
+    tell(app)

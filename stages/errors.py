@@ -1,4 +1,4 @@
-"""What a person did wrong is told in one sentence; what the program did wrong keeps its traceback."""
+"""A person's mistake is told in one sentence; the program's own keeps its traceback."""
 
 from __future__ import annotations
 
@@ -41,10 +41,13 @@ def run(main: Callable[..., Any]) -> NoReturn:
     signal.signal(signal.SIGTERM, terminate)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
+    tell(app)
+
+
+def tell(app: typer.Typer) -> NoReturn:
+    """Run a command line; the exit code is 1 after an error of the person, 130 after Ctrl-C."""
     try:
-        app(standalone_mode=False)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        app()
     except Exception as error:
         if (text := sentence(error)) is None:
             raise

@@ -35,12 +35,13 @@ def main() -> None:
         by_seed, matrices = {}, []
         for seed in settings.train.seeds:
             network = keras_file.load(folder / f"seed-{seed}.keras")
-            guesses = {
+            network.layers[-1].activation = None  # logits instead of probabilities
+            logits = {
                 split: network.predict(pixels, batch_size=10_000, verbose=0)
                 for split, (pixels, _) in splits.items()
             }
-            by_seed[seed] = {s: scores.score(guesses[s], splits[s][1]) for s in splits}
-            guessed, labels = guesses["test"].argmax(axis=1), splits["test"][1]
+            by_seed[seed] = {s: scores.score(logits[s], splits[s][1]) for s in splits}
+            guessed, labels = logits["test"].argmax(axis=1), splits["test"][1]
             matrices.append(confusion_matrix(labels, guessed, labels=range(10), normalize="true"))
         table = history.read(folder / "history.csv")
         fingerprint = json.loads((folder / "summary.json").read_text())["fingerprint"]
@@ -53,7 +54,9 @@ def main() -> None:
     champion = scores.champion({name: metrics[scores.key(name)] for name in names})
     report = {"champion": scores.praise(champion, metrics), **metrics}
     table = pd.concat(curves)
-    grid = {o: {str(d): scores.key(f"{o}-{d}") for d in settings.dropouts} for o in settings.optimizers}
+    grid = {
+        o: {str(d): scores.key(f"{o}-{d}") for d in settings.dropouts} for o in settings.optimizers
+    }
     groups = {f"{o}-{d}": (o, str(d)) for o in settings.optimizers for d in settings.dropouts}
     title = f"Test split, champion {champion} (mean of {len(settings.train.seeds)} seeds)"
     write(REPORTS / "metrics.json", json.dumps(report, indent=2) + "\n")

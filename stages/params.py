@@ -280,7 +280,8 @@ def complaint(detail: Any) -> tuple[str, str]:
         case "string_pattern_mismatch" if parts[-1] == "[key]":
             text = "a name is lower-case letters, digits and _, and begins with a letter"
         case "union_tag_invalid":
-            text = f"unknown {tag} {detail['ctx']['tag']!r}; known are {detail['ctx']['expected_tags']}"
+            context = detail["ctx"]
+            text = f"unknown {tag} {context['tag']!r}; known are {context['expected_tags']}"
         case "union_tag_not_found":
             text = f"the key `{tag}` is missing"
         case "model_type" | "dict_type" | "model_attributes_type":

@@ -22,7 +22,9 @@ def check() -> None:
         if missing := sorted(needed - listed):
             raise UserError(f"{FILE}: stages.{stage}.deps: add {', '.join(missing)}: imported")
         if unused := sorted(listed - needed):
-            raise UserError(f"{FILE}: stages.{stage}.deps: remove {', '.join(unused)}: not imported")
+            raise UserError(
+                f"{FILE}: stages.{stage}.deps: remove {', '.join(unused)}: not imported"
+            )
     for library, wanted in params.load().libraries.model_dump(by_alias=True).items():
         try:
             found = version(library)
@@ -57,7 +59,9 @@ def modules(program: str) -> set[str]:
             parts = name.split(".")
             for end in range(1, len(parts) + 1):  # the packages on the way run as well
                 folder = Path(*parts[:end])
-                waiting += [p for p in (folder / "__init__.py", folder.with_suffix(".py")) if p.exists()]
+                waiting += [
+                    p for p in (folder / "__init__.py", folder.with_suffix(".py")) if p.exists()
+                ]
     return found
 
 

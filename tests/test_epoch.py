@@ -1,4 +1,4 @@
-"""A hand-written loop goes wrong in its edges: every one of them is compared with `fit`, bit for bit."""
+"""Hand-written loops go wrong at their edges: each is compared with `fit`, bit for bit."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def assert_same_bits(one: Any, other: Any) -> None:
 def both(variant: params.Variant, data: Any, batch: int = BATCH) -> tuple[Any, Any, Any, Any]:
     """Train seed 1 and then seed 2 with one graph; return seed 2's network beside `fit`'s."""
     network, optimizer = fresh(variant, 1)
-    trainer = epoch.compiled(network, optimizer, *data, batch)
+    trainer = epoch.compiled(network, optimizer, data[0], data[1], batch)
     for seed in (1, 2):
         epoch.restart(trainer, *fresh(variant, seed))
         order = epoch.orders(ROWS, EPOCHS, seed)
@@ -97,7 +97,7 @@ def test_two_seeds_differ_and_two_trainings_of_one_seed_do_not(data: Any) -> Non
     networks = []
     for seed in (1, 2, 1):
         network, optimizer = fresh(variant, seed)
-        trainer = epoch.compiled(network, optimizer, *data, BATCH)
+        trainer = epoch.compiled(network, optimizer, data[0], data[1], BATCH)
         epoch.fit(trainer, epoch.orders(ROWS, 2, seed), data, [])
         networks.append(network)
     assert_same_bits(networks[0], networks[2])

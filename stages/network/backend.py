@@ -29,7 +29,6 @@ for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):  # they would cut
     os.environ.pop(name, None)
 
 
-
 @contextmanager
 def silent() -> Iterator[None]:
     """Nothing on stderr: TensorFlow's C++ parts greet there before any log level counts."""

@@ -1,29 +1,45 @@
-"""stand-in"""
-from pathlib import Path
-from collections.abc import Collection
+"""Outputs are whole or not there: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-import shutil, os
+from pathlib import Path
+
+
 @contextmanager
-def replaced(target):
-    p=target.with_name(target.name+".partial"); shutil.rmtree(p,ignore_errors=True); p.mkdir(parents=True)
-    try: yield p
-    except BaseException: shutil.rmtree(p); raise
-    shutil.rmtree(target,ignore_errors=True); p.rename(target)
+def replaced(target: Path) -> Iterator[Path]:
+    """A folder `<target>.partial` to write into, that becomes `target` when the block ends well.
+
+    However else the block ends, Ctrl-C included, it is removed; what a killed process left
+    behind is removed by the next one. DVC does not see it (`.dvcignore`).
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file beside its place and rename it there, so that it is never there by half."""
+    """Write one file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.partial")
     try:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.replace(path)
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def sweep(folder: Path, keep: Collection[str]) -> None:
-    """Remove what is in `folder` and not in `keep`: outputs of stages that are no more."""
+    """Remove the folders in `folder` that `keep` does not name: outputs of stages that are no
+    more, which DVC leaves where they are."""
     for path in folder.iterdir() if folder.exists() else ():
         if path.is_dir() and path.name not in keep:
             shutil.rmtree(path)

@@ -1,7 +1,7 @@
 """Charts that compare variants: curves of all of them, overfitting gap, confusion matrix.
 
-Colours are Okabe and Ito's, which colour-blind people can tell apart; dropout is told by the
-line's dash or the bar's hatching besides, for those who print in grey.
+Colours are Okabe and Ito's, which colour-blind people can tell apart, without the yellow that
+pales on white; dropout is told by the line's dash or the bar's hatching, also in grey print.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stages.review.figures import png
 
-COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 DASHES = ("-", "--", ":", "-.")
 
 

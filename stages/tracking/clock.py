@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +14,7 @@ class Clock:
     """Adds up the seconds spent in `with clock("phase"):`; `imports` is all before its making."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.add("imports", time.perf_counter() - BEGIN)
 
     @contextmanager
@@ -28,4 +28,4 @@ class Clock:
 
     def add(self, phase: str, seconds: float) -> None:
         """Count seconds that were measured elsewhere as `phase`."""
-        self.seconds[phase] += seconds  # type: ignore[assignment]
+        self.seconds[phase] += seconds

@@ -66,7 +66,11 @@ def revision() -> Revision:
     if untracked:
         diff += "".join(f"\nnot in git: {path}" for path in untracked.splitlines())
     branch = git("symbolic-ref", "--short", "--quiet", "HEAD")
-    if not branch and Path.cwd().resolve() != (root := project_root()) and "exps" in str(Path.cwd()):
+    if (
+        not branch
+        and Path.cwd().resolve() != (root := project_root())
+        and "exps" in str(Path.cwd())
+    ):
         branch = git("symbolic-ref", "--short", "--quiet", "HEAD", cwd=root)
     return Revision(
         branch=branch or next((b for n in BRANCH_VARIABLES if (b := os.environ.get(n))), ""),

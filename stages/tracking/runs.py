@@ -48,7 +48,7 @@ def status_after(error: type[BaseException] | None) -> str:
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested sections as one, keys joined by dots: ``optimizer.learning_rate``."""
-    result = {}
+    result: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
             result |= flat(value, f"{prefix}{key}.")

@@ -18,9 +18,9 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0.1")
 
-from mlflow import MlflowClient  # noqa: E402
+from mlflow import MlflowClient
 
-from stages.tracking.revision import project_root  # noqa: E402
+from stages.tracking.revision import project_root
 
 EXPERIMENT = "fashion-mnist"
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"

@@ -1,0 +1,53 @@
+"""The idx format: a magic number, the sizes, then the bytes (yann.lecun.com/exdb/mnist)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stages.data.arrays import CLASSES, Bytes, Split
+from stages.errors import UserError
+
+IMAGES, LABELS = 0x0803, 0x0801  # unsigned bytes, three dimensions or one
+AGAIN = "remove it and run `dvc repro -f fetch`"
+
+
+def read(images: Path, labels: Path) -> Split:
+    """Pictures and their labels.
+
+    Raises:
+        UserError: a file is missing, cut short, of other sizes than it says or than 28 by 28, a
+            label is none of the ten, or there are not as many labels as pictures.
+    """
+    pictures, classes = array(images, IMAGES), array(labels, LABELS)
+    if pictures.shape[1:] != (28, 28):
+        raise UserError(f"{images}: pictures of {pictures.shape[1:]} pixels, not (28, 28); {AGAIN}")
+    if len(pictures) != len(classes):
+        raise UserError(
+            f"{labels}: {len(classes)} labels for the {len(pictures)} pictures of {images}; {AGAIN}"
+        )
+    if len(classes) and (highest := int(classes.max())) >= len(CLASSES):
+        row = int(classes.argmax())
+        raise UserError(f"{labels}: label {highest} of picture {row} is not 0 to 9; {AGAIN}")
+    return Split(pictures, classes)
+
+
+def array(path: Path, magic: int) -> Bytes:
+    """The bytes of one idx file, in the shape that its header gives."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; run `dvc repro fetch`") from None
+    dimensions = magic & 0xFF
+    start = 4 + 4 * dimensions
+    numbers = np.frombuffer(content[: len(content) // 4 * 4][:start], dtype=">u4")
+    if len(numbers) < 1 + dimensions:
+        raise UserError(f"{path}: {len(content)} bytes are too few for an idx header; {AGAIN}")
+    if numbers[0] != magic:
+        raise UserError(f"{path}: begins with {numbers[0]:#010x} instead of {magic:#010x}; {AGAIN}")
+    shape = tuple(int(n) for n in numbers[1:])
+    expected = start + int(np.prod(shape, dtype=np.int64))
+    if len(content) != expected:
+        raise UserError(f"{path}: {len(content)} bytes, its header says {expected}; {AGAIN}")
+    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)

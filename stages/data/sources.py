@@ -1,0 +1,176 @@
+"""Where the four idx files can be had, tried in turn: a folder, the web, Debian's package."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIABLE = "FASHION_MNIST_DIR"
+INSTALLED = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package puts them
+PACKAGE = "dataset-fashion-mnist"
+URLS = (
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+)
+PATIENCE = 8.0  # seconds for a server's first sign of life
+
+
+class Unavailable(Exception):
+    """A source does not have the files; the text says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named place. `find(name, folder)` gives the path of one file, plain or as `.gz`, and may
+    use `folder`; it raises Unavailable. A `chosen` source was named by the person: no other one
+    is tried after it."""
+
+    name: str
+    find: Callable[[str, Path], Path]
+    chosen: bool = False
+
+
+def all_sources(urls: tuple[str, ...] = URLS) -> Iterator[Source]:
+    """The sources in the order of trying; the next one is asked for when the last one failed."""
+    if named := os.environ.get(VARIABLE):
+        yield Source(f"{named} ({VARIABLE})", in_folder(Path(named)), chosen=True)
+        return
+    yield Source(str(INSTALLED), in_folder(INSTALLED))
+    for url in urls:
+        yield Source(url, from_web(url))
+    yield Source(f"Debian's package {PACKAGE}", from_debian)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file, decompressed if it is a `.gz`."""
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (OSError, EOFError) as error:
+        raise Unavailable(f"{path.name} is not a whole gzip file ({error})") from None
+
+
+def in_folder(place: Path) -> Callable[[str, Path], Path]:
+    """Files of a folder on this machine."""
+
+    def find(name: str, _: Path) -> Path:
+        for path in (place / name, place / f"{name}.gz"):
+            if path.is_file():
+                return path
+        raise Unavailable(f"no {name} or {name}.gz in it" if place.is_dir() else "no such folder")
+
+    return find
+
+
+def from_web(url: str) -> Callable[[str, Path], Path]:
+    """Files below an address, as `.gz`, with a progress bar."""
+
+    def find(name: str, folder: Path) -> Path:
+        import pooch
+        import requests
+
+        reachable(url)
+        pooch.get_logger().setLevel("WARNING")
+        try:
+            path = pooch.retrieve(
+                f"{url}{name}.gz",
+                known_hash=None,  # ours is of what is inside
+                fname=f"{name}.gz",
+                path=folder,
+                downloader=pooch.HTTPDownloader(progressbar=True, timeout=PATIENCE),
+            )
+        except (requests.RequestException, OSError) as error:
+            raise Unavailable(first_line(error)) from None
+        return Path(path)
+
+    return find
+
+
+def reachable(url: str) -> None:
+    """Raise Unavailable unless a server answers within `PATIENCE` seconds, all in all.
+
+    A limit for each connection is not enough: a name may have a dozen addresses, each of which
+    would be tried for as long.
+    """
+    import requests
+
+    failure: list[str] = ["no answer"]
+
+    def ask() -> None:
+        try:
+            requests.head(url, timeout=PATIENCE)
+            failure.clear()
+        except requests.RequestException as error:
+            failure[:] = [first_line(error)]
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    if thread.is_alive() or failure:
+        raise Unavailable(failure[0] if failure else "no answer")
+
+
+def from_debian(name: str, folder: Path) -> Path:
+    """A file of Debian's package, downloaded by the apt client and unpacked, not installed."""
+    place = folder / INSTALLED.relative_to("/")
+    if not place.exists():
+        print(f"downloading Debian's package {PACKAGE} (31 MB)", flush=True)
+        download(folder)
+        (package,) = folder.glob("*.deb")
+        command(["dpkg-deb", "-x", str(package), str(folder)], folder)
+    return in_folder(place)(name, folder)
+
+
+def download(folder: Path) -> None:
+    """Download the package with the lists that this machine has, or else with fresh ones, kept
+    in `folder` so that nobody needs to be root."""
+    try:
+        command(["apt-get", "-q", "download", PACKAGE], folder)
+    except Unavailable:
+        lists = [f"-oDir::State={folder}/state", f"-oDir::Cache={folder}/cache"]
+        status = "-oDir::State::status=/var/lib/dpkg/status"
+        (folder / "state/lists/partial").mkdir(parents=True)
+        (folder / "cache/archives/partial").mkdir(parents=True)
+        command(["apt-get", "-q", *lists, status, "update"], folder)
+        command(["apt-get", "-q", *lists, status, "download", PACKAGE], folder)
+
+
+def command(words: list[str], folder: Path) -> None:
+    """Run a program in `folder`; raise Unavailable with what it said where it fails."""
+    limits = ["-oAcquire::http::Timeout=8", "-oAcquire::Retries=0", "-oAPT::Sandbox::User=root"]
+    if words[0] == "apt-get":
+        words = [words[0], *limits, *words[1:]]
+    try:
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300)
+    except FileNotFoundError:
+        raise Unavailable(f"{words[0]} is not on this machine") from None
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{words[0]} did not end within 300 s") from None
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+        raise Unavailable(f"{words[0]}: {said[-1] if said else 'failed'}")
+
+
+def first_line(error: Exception) -> str:
+    """An error of the network in few words."""
+    import requests
+
+    match error:
+        case requests.Timeout():
+            return "no answer"
+        case requests.ConnectionError():
+            return "cannot be reached"
+        case _:
+            return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for downloads, removed afterwards."""
+    return tempfile.TemporaryDirectory(prefix="branchmark-fetch-")

@@ -1,0 +1,64 @@
+"""Get the four idx files from wherever they can be had: -> `data/raw/`, decompressed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from stages import params
+from stages.data import sources
+from stages.data.sources import Source, Unavailable
+from stages.errors import UserError, run
+from stages.outputs.folder import replaced
+
+RAW = Path("data/raw")
+
+
+def main() -> None:
+    """Get the four idx files from the first source that has them."""
+    hashes = params.load().fetch.sha256.model_dump(by_alias=True)
+    files = first_of(sources.all_sources(), hashes)
+    with replaced(RAW) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+
+def first_of(places: Iterable[Source], hashes: dict[str, str]) -> dict[str, bytes]:
+    """The files of the first source that has all of them as `hashes` wants them.
+
+    Raises:
+        UserError: no source has them; it says what was tried, and what to do.
+    """
+    tried = []
+    for source in places:
+        try:
+            files = take(source, hashes)
+        except Unavailable as reason:
+            if source.chosen:
+                raise UserError(f"{source.name}: {reason}; correct it, or unset it") from None
+            print(f"not from {source.name}: {reason}", flush=True)
+            tried.append(f"{source.name}: {reason}")
+        else:
+            print(f"Fashion-MNIST from {source.name}")
+            return files
+    raise UserError(
+        "Fashion-MNIST could not be had; put its four files into a folder and name that in "
+        f"{sources.VARIABLE}. Tried were:" + "".join(f"\n  {line}" for line in tried)
+    )
+
+
+def take(source: Source, hashes: dict[str, str]) -> dict[str, bytes]:
+    """The decompressed files of one source; raises Unavailable, for a wrong hash too."""
+    files = {}
+    with sources.scratch() as folder:
+        for name, expected in hashes.items():
+            files[name] = sources.read(source.find(name, Path(folder)))
+            found = hashlib.sha256(files[name]).hexdigest()
+            if found != expected:
+                raise Unavailable(f"{name}: SHA-256 expected {expected}, found {found}")
+    return files
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Outputs of stages: the same bytes for the same inputs, whole or not there."""

@@ -1,0 +1,42 @@
+"""Split the training set, keep it ready to map: `data/raw/` -> `data/prepared/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from stages import params
+from stages.data import arrays, idx
+from stages.data.arrays import Split
+from stages.errors import UserError, run
+from stages.outputs.folder import replaced
+from stages.review import samples
+
+RAW, PREPARED = Path("data/raw"), Path("data/prepared")
+
+
+def main() -> None:
+    """Split the training set into training and validation, stratified by class."""
+    settings = params.load().prepare
+    known = idx.read(RAW / "train-images-idx3-ubyte", RAW / "train-labels-idx1-ubyte")
+    test = idx.read(RAW / "t10k-images-idx3-ubyte", RAW / "t10k-labels-idx1-ubyte")
+    try:
+        rows = train_test_split(
+            np.arange(len(known.labels)),
+            test_size=settings.validation_size,
+            random_state=settings.split_seed,
+            stratify=known.labels,
+        )
+    except ValueError as error:
+        raise UserError(f"prepare.validation_size: {error}") from None
+    # in the files' own order: the order of training is drawn anew for each seed and epoch
+    train, validation = (Split(known.images[r], known.labels[r]) for r in map(np.sort, rows))
+    with replaced(PREPARED) as folder:
+        arrays.save(folder, {"train": train, "validation": validation, "test": test})
+        (folder / "samples.png").write_bytes(samples.picture(train))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""What people look at: pictures, scores, tables. It reads outputs only."""

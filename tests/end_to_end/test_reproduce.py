@@ -1,0 +1,399 @@
+"""One real `dvc repro` on a slice of the real data, with a real store, and what it promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from tests.project import Project
+
+VARIANTS = ["sgd-0.0", "sgd-0.3", "adam-0.0", "adam-0.3"]
+TRAININGS = {f"train@{name}" for name in VARIANTS}
+
+
+def runs(project: Project, query: str = "") -> list[Any]:
+    client = MlflowClient(project.uri())
+    experiment = client.get_experiment_by_name("fashion-mnist")
+    return list(client.search_runs([experiment.experiment_id], query, max_results=1000))
+
+
+# What there is after it
+
+
+def test_every_variant_has_its_outputs_and_its_place_in_the_reports(reproduced: Project) -> None:
+    root = reproduced.root
+    metrics = json.loads((root / "reports/metrics.json").read_text())
+    assert set(metrics) == {"champion", "sgd-0_0", "sgd-0_3", "adam-0_0", "adam-0_3"}
+    curves = pd.read_csv(root / "reports/curves.csv")
+    for name in VARIANTS:
+        files = {path.name for path in (root / "runs" / name).iterdir()}
+        assert files == {"history.csv", "loss.png", "seed-1.keras", "seed-2.keras", "summary.json"}
+        summary = json.loads((root / "runs" / name / "summary.json").read_text())
+        found = metrics[name.replace(".", "_")]
+        assert found["fingerprint"] == summary["fingerprint"]
+        assert len(found["test"]["accuracy"]["seeds"]) == 2
+        rows = curves[curves["variant"] == name]
+        assert sorted(zip(rows["seed"], rows["epoch"], strict=True)) == [
+            (1, 1), (1, 2), (2, 1), (2, 2),
+        ]  # fmt: skip
+
+
+def test_the_last_epoch_of_the_history_is_what_evaluation_finds(reproduced: Project) -> None:
+    metrics = json.loads((reproduced.root / "reports/metrics.json").read_text())
+    history = pd.read_csv(reproduced.root / "runs/adam-0.3/history.csv")
+    last = history[history["epoch"] == 2]
+    validation = metrics["adam-0_3"]["validation"]
+    assert validation["accuracy"]["seeds"] == pytest.approx(list(last["val_accuracy"]), abs=1e-5)
+    assert validation["loss"]["seeds"] == pytest.approx(list(last["val_loss"]), abs=1e-4)
+
+
+def test_the_champion_is_chosen_on_validation_and_reported_on_test(reproduced: Project) -> None:
+    metrics = json.loads((reproduced.root / "reports/metrics.json").read_text())
+    champion = metrics.pop("champion")
+    best = max(v["validation"]["accuracy"]["mean"] for v in metrics.values())
+    chosen = metrics[champion["variant"].replace(".", "_")]
+    assert chosen["validation"]["accuracy"]["mean"] == best
+    assert champion["test_accuracy"] == chosen["test"]["accuracy"]
+
+
+def test_outputs_hold_no_dates_paths_or_names_of_the_machine(reproduced: Project) -> None:
+    machine = os.uname().nodename
+    traces = [str(reproduced.root), time.strftime("%Y-"), machine if len(machine) > 5 else "@" * 6]
+    for path in [*reproduced.root.glob("runs/*/*"), *reproduced.root.glob("reports/*")]:
+        content = path.read_bytes()
+        for trace in traces:
+            assert trace.encode() not in content, f"{trace} in {path}"
+
+
+def test_each_variant_has_a_run_and_in_it_one_for_each_seed(reproduced: Project) -> None:
+    found = runs(reproduced)
+    parents = {run.info.run_id: run for run in found if "seed" not in run.data.tags}
+    assert sorted(run.info.run_name for run in parents.values()) == sorted(VARIANTS)
+    seeds = [run for run in found if "seed" in run.data.tags]
+    assert len(seeds) == 8
+    for run in found:
+        assert run.info.status == "FINISHED"
+    for run in seeds:
+        parent = parents[run.data.tags["mlflow.parentRunId"]]
+        variant, seed = run.data.tags["variant"], run.data.tags["seed"]
+        assert parent.info.run_name == variant
+        assert run.info.run_name == f"{variant} seed {seed}"
+
+
+def test_a_run_says_all_that_the_outputs_say(reproduced: Project) -> None:
+    client = MlflowClient(reproduced.uri())
+    folder = reproduced.root / "runs/adam-0.3"
+    summary = json.loads((folder / "summary.json").read_text())
+    history = pd.read_csv(folder / "history.csv")
+    metrics = json.loads((reproduced.root / "reports/metrics.json").read_text())["adam-0_3"]
+    for run in runs(reproduced, "tags.variant = 'adam-0.3'"):
+        tags, params = run.data.tags, run.data.params
+        assert tags["fingerprint"] == summary["fingerprint"]
+        assert tags["data"] == summary["data"]
+        assert tags["dvc_stage"] == "train@adam-0.3"
+        assert tags["branch"] == "main"
+        assert tags["commit"] == reproduced.git("rev-parse", "HEAD~1").strip()
+        assert tags["dirty"] == "false"
+        assert params["optimizer.learning_rate"] == "0.001"
+        assert params["optimizer.beta_1"] == "0.9"  # a default, resolved
+        assert params["dropout"] == "0.3"
+        dataset = run.inputs.dataset_inputs[0].dataset
+        assert dataset.digest == summary["data"][:36]
+        artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
+        assert {"loss.png", "images"} <= artifacts
+        assert len(run.outputs.model_outputs) == (1 if "seed" in tags else 2)
+        assert not {name for name in run.data.metrics if name.startswith("validation_val")}
+        if "seed" not in tags:
+            assert run.data.metrics["test_accuracy"] == pytest.approx(
+                metrics["test"]["accuracy"]["mean"], abs=1e-6
+            )
+            assert "seconds_epochs" in run.data.metrics
+            continue
+        mine = history[history["seed"] == int(tags["seed"])]
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            logged = client.get_metric_history(run.info.run_id, name)
+            assert [m.step for m in logged] == [1, 2]
+            assert [m.value for m in logged] == list(mine[name])
+        i = int(tags["seed"]) - 1
+        assert run.data.metrics["test_accuracy"] == metrics["test"]["accuracy"]["seeds"][i]
+        model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+        assert str(model.status) in ("READY", "LoggedModelStatus.READY")
+        assert {m.key for m in model.metrics} >= {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+def test_a_logged_model_predicts_the_same_where_this_project_is_not_installed(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    (run,) = runs(reproduced, "tags.variant = 'adam-0.3' and tags.seed = '2'")
+    model = run.outputs.model_outputs[0].model_id
+    program = f"""
+import sys; sys.modules["stages"] = None  # importing it is an error
+import mlflow, numpy as np
+mlflow.set_tracking_uri({reproduced.uri()!r})
+images = np.load({str(reproduced.root / "data/prepared/test_images.npy")!r})[:50]
+model = mlflow.pyfunc.load_model("models:/{model}")
+assert model.metadata.signature is not None and model.input_example is not None
+np.save("prediction.npy", model.predict((images / np.float32(255)).astype(np.float32)))
+"""
+    reproduced.ok(sys.executable, "-c", program, cwd=tmp_path, CUDA_VISIBLE_DEVICES="-1")
+    from stages.outputs import keras_file
+
+    network = keras_file.load(reproduced.root / "runs/adam-0.3/seed-2.keras")
+    images = np.load(reproduced.root / "data/prepared/test_images.npy")[:50]
+    ours = network.predict(np.divide(images, np.float32(255), dtype=np.float32), verbose=0)
+    np.testing.assert_allclose(np.load(tmp_path / "prediction.npy"), ours, rtol=1e-5, atol=1e-6)
+
+
+# Running it again
+
+
+def test_a_second_repro_runs_nothing(reproduced: Project) -> None:
+    assert "Data and pipelines are up to date." in reproduced.ok("dvc", "repro")
+    assert reproduced.git("status", "--porcelain") == ""
+
+
+def test_a_stage_forced_again_leaves_the_same_bytes(project: Project) -> None:
+    before = project.tree("runs", "reports", "dvc.lock", "data")
+    project.ok("dvc", "repro", "--force", "--single-item", "train@adam-0.3")
+    project.ok("dvc", "repro", "--force", "--single-item", "evaluate")
+    project.ok("dvc", "repro", "--force", "--single-item", "prepare")
+    assert project.tree("runs", "reports", "dvc.lock", "data") == before
+
+
+def test_changing_a_learning_rate_reruns_its_two_variants(project: Project) -> None:
+    with project.params() as params:
+        params["optimizers"]["adam"]["learning_rate"] = 0.002
+    assert project.stale() == {"train@adam-0.0", "train@adam-0.3", "evaluate"}
+
+
+def test_a_new_optimizer_reruns_nothing_but_itself(project: Project) -> None:
+    with project.params() as params:
+        params["optimizers"]["slow"] = {"class": "SGD", "learning_rate": 0.001}
+    assert project.stale() == {"train@slow-0.0", "train@slow-0.3", "evaluate"}
+
+
+def test_changing_epochs_reruns_all_trainings_and_not_prepare(project: Project) -> None:
+    with project.params() as params:
+        params["train"]["epochs"] = 3
+    assert project.stale() == TRAININGS  # and then evaluate, when their outputs have changed
+
+
+def test_comments_order_and_the_readme_rerun_nothing(project: Project) -> None:
+    with project.params() as params:
+        optimizers = params["optimizers"]
+        params["optimizers"] = dict(reversed(list(optimizers.items())))
+    file = project.root / "params.yaml"
+    file.write_text("# a comment\n" + file.read_text())
+    (project.root / "README.md").write_text("another text\n")
+    assert project.stale() == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("stages/data/sources.py", {"fetch"}),
+        ("stages/data/idx.py", {"prepare"}),
+        ("stages/network/epoch.py", TRAININGS),
+        ("stages/tracking/live.py", TRAININGS),
+        ("stages/review/charts.py", {"evaluate"}),
+        ("stages/tracking/store.py", TRAININGS | {"evaluate"}),
+        ("stages/params.py", {"fetch", "prepare", "evaluate"} | TRAININGS),
+        ("stages/cli.py", set()),
+    ],
+)
+def test_editing_a_module_reruns_what_uses_it(
+    project: Project, module: str, expected: set[str]
+) -> None:
+    path = project.root / module
+    path.write_text(path.read_text() + "\n# edited\n")
+    assert project.stale() == expected
+
+
+@pytest.mark.parametrize("library", ["tensorflow", "keras", "numpy"])
+def test_another_version_of_a_library_that_computes_makes_every_training_stale_and_is_refused(
+    project: Project, library: str
+) -> None:
+    with project.params() as params:
+        params["libraries"][library] = "1.0.0"
+    assert project.stale() >= TRAININGS | {"evaluate"}
+    result = project.run("python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3")
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: libraries.{library}: the pipeline records 1.0.0")
+    assert "Traceback" not in result.stderr
+    assert (project.root / "runs/adam-0.3/summary.json").exists()  # nothing was touched
+
+
+def test_another_version_of_a_library_that_draws_or_tests_reruns_nothing(project: Project) -> None:
+    lock = project.root / "requirements.lock"
+    lock.write_text(re.sub(r"(matplotlib|pytest)==[\d.]+", r"\1==99.0", lock.read_text()))
+    assert project.stale() == set()
+
+
+def test_a_removed_variant_leaves_no_trace(project: Project) -> None:
+    with project.params() as params:
+        del params["optimizers"]["sgd"]
+    project.ok("dvc", "repro")
+    assert "sgd" not in (project.root / "reports/metrics.json").read_text()
+    assert "sgd" not in (project.root / "reports/curves.csv").read_text()
+    assert {path.name for path in (project.root / "runs").iterdir()} == {"adam-0.0", "adam-0.3"}
+    assert project.stale() == set()
+
+
+def test_a_fresh_clone_with_the_cache_trains_nothing(reproduced: Project, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    reproduced.git("clone", "--quiet", str(reproduced.root), str(clone))
+    reproduced.ok("dvc", "cache", "dir", "--local", str(reproduced.root / ".dvc/cache"), cwd=clone)
+    reproduced.ok("dvc", "checkout", cwd=clone)
+    assert reproduced.ok("dvc", "status", cwd=clone).strip().endswith("up to date.")
+
+
+# How it ends badly
+
+
+def start_training(project: Project) -> subprocess.Popen[str]:
+    """A training that is in its epochs and would go on for minutes."""
+    with project.params() as params:
+        params["train"]["epochs"] = 20_000
+    known = len(runs(project))
+    process = subprocess.Popen(
+        ["python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3"],
+        cwd=project.root, env=project.env(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for _ in range(600):
+        time.sleep(0.1)
+        found = runs(project)
+        if len(found) == known + 2 and "loss" in found[0].data.metrics:
+            return process
+    process.kill()
+    raise AssertionError(process.communicate()[1])
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_training_leaves_a_killed_run_and_no_output(
+    project: Project, how: signal.Signals
+) -> None:
+    process = start_training(project)
+    newest = {run.info.run_id for run in runs(project)[:2]}
+    process.send_signal(how)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 128 + how
+    assert "Traceback" not in stderr
+    ended = [run for run in runs(project) if run.info.run_id in newest]
+    assert [run.info.status for run in ended] == ["KILLED", "KILLED"]
+    assert not (project.root / "runs/adam-0.3.partial").exists()
+
+
+def test_a_failing_training_leaves_a_failed_run_and_no_output(project: Project) -> None:
+    """Its module is edited while it trains: the result would belong to neither version."""
+    epoch = project.root / "stages/network/log.py"
+    epoch.write_text(
+        epoch.read_text().replace(
+            "        self.begin = time.perf_counter()",
+            "        self.begin = time.perf_counter()\n"
+            "        open('stages/network/epoch.py', 'a').write('# edited')",
+        )
+    )
+    shutil.rmtree(project.root / "runs/adam-0.3")
+    result = project.run("python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3")
+    assert result.returncode == 1
+    assert result.stderr.strip().startswith("error: stages/network/epoch.py: edited while")
+    assert "Traceback" not in result.stderr
+    assert runs(project, "tags.variant = 'adam-0.3'")[-1].info.status in ("FAILED", "FINISHED")
+    assert "FAILED" in {run.info.status for run in runs(project)[:3]}
+    assert not (project.root / "runs/adam-0.3").exists()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "sentence"),
+    [
+        (lambda root: shutil.rmtree(root / "data/prepared"), "missing; run `dvc repro prepare`"),
+        (
+            lambda root: (root / "data/prepared/train_labels.npy").write_bytes(b"x"),
+            "data/prepared: damaged",
+        ),
+        (lambda root: (root / "params.yaml").unlink(), "params.yaml: no such file"),
+    ],
+)
+def test_bad_input_is_one_sentence(project: Project, break_it: Any, sentence: str) -> None:
+    for path in (project.root / "data/prepared").iterdir():  # DVC may have linked them
+        path.chmod(0o644)
+    break_it(project.root)
+    result = project.run("python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3")
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_output(project: Project) -> None:
+    runs_folder = project.root / "runs"
+    shutil.rmtree(runs_folder)
+    runs_folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", runs_folder])
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs the rights of root")
+    try:
+        result = project.run(
+            "python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3"
+        )
+        assert result.returncode == 1
+        assert "the disk is full" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert list(runs_folder.iterdir()) == []
+    finally:
+        subprocess.run(["umount", runs_folder], check=True)
+
+
+# Where it is started from
+
+
+def test_the_branch_of_a_detached_head_comes_from_the_environment(project: Project) -> None:
+    project.git("checkout", "--quiet", "--detach")
+    try:
+        project.ok(
+            "python", "-m", "stages.train", "--optimizer", "sgd", "--dropout", "0.3",
+            GITHUB_HEAD_REF="feature/x",
+        )  # fmt: skip
+    finally:
+        project.git("checkout", "--quiet", "main")
+    assert {run.data.tags["branch"] for run in runs(project)[:3]} == {"feature/x"}
+
+
+def test_an_edited_tree_is_tagged_dirty_and_its_diff_kept(project: Project) -> None:
+    with project.params() as params:
+        params["optimizers"]["sgd"]["learning_rate"] = 0.05
+    project.ok("python", "-m", "stages.train", "--optimizer", "sgd", "--dropout", "0.3")
+    client = MlflowClient(project.uri())
+    (parent,) = [run for run in runs(project)[:3] if "seed" not in run.data.tags]
+    assert parent.data.tags["dirty"] == "true"
+    path = client.download_artifacts(parent.info.run_id, "uncommitted.diff")
+    assert "learning_rate: 0.05" in Path(path).read_text()
+
+
+def test_a_dvc_experiment_is_tracked_in_the_same_store_by_its_name(project: Project) -> None:
+    """In the workspace, and queued: that runs in a temporary folder of DVC's."""
+    change = ["-S", "optimizers.sgd.learning_rate=0.03"]
+    project.ok("dvc", "exp", "run", "--name", "workspace-exp", *change, "train@sgd-0.0")
+    project.git("reset", "--hard", "--quiet")
+    change = ["-S", "optimizers.sgd.learning_rate=0.04"]
+    project.ok("dvc", "exp", "run", "--temp", "--name", "temp-exp", *change, "train@sgd-0.0")
+    names = {run.data.tags.get("dvc_exp") for run in runs(project)}
+    assert {"workspace-exp", "temp-exp"} <= names
+    (temp,) = runs(project, "tags.dvc_exp = 'temp-exp' and tags.seed = '1'")
+    assert temp.data.params["optimizer.learning_rate"] == "0.04"
+    assert temp.data.tags["branch"] == "main"
+    table = project.ok("dvc", "exp", "show", "--csv")
+    assert "workspace-exp" in table
+    assert "temp-exp" in table
