@@ -12,7 +12,8 @@ from sklearn.metrics import confusion_matrix
 
 from stages import params
 from stages.data import arrays
-from stages.errors import run
+from stages.errors import UserError, run
+from stages.network import backend
 from stages.outputs import history, keras_file
 from stages.outputs.folder import sweep, write
 from stages.review import charts, scores
@@ -24,7 +25,9 @@ RUNS, REPORTS = Path("runs"), Path("reports")
 def main() -> None:
     """Score every variant and choose the champion."""
     settings = params.load()
-    names = [variant.name for variant in settings.variants()]
+    variants = settings.variants()
+    backend.check_libraries(variants[0].libraries)
+    names = [variant.name for variant in variants]
     data = arrays.load(Path("data/prepared"))
     splits = {split: arrays.scaled(getattr(data, split)) for split in scores.SPLITS}
     sweep(RUNS, keep=names)
@@ -32,6 +35,9 @@ def main() -> None:
     metrics, found, curves, confusions = {}, {}, [], {}
     for name in track(names, description="evaluate"):
         folder = RUNS / name
+        if not folder.exists():
+            raise UserError(f"{folder}: missing; run `dvc repro train@{name}`")
+        table = history.read(folder / "history.csv")
         by_seed, matrices = {}, []
         for seed in settings.train.seeds:
             network = keras_file.load(folder / f"seed-{seed}.keras")
@@ -40,12 +46,12 @@ def main() -> None:
                 split: network.predict(pixels, batch_size=10_000, verbose=0)
                 for split, (pixels, _) in splits.items()
             }
-            by_seed[seed] = {s: scores.score(logits[s], splits[s][1]) for s in splits}
+            by_split = {s: scores.score(logits[s], splits[s][1]) for s in splits}
+            by_seed[seed] = scores.of_seed(by_split, table[table["seed"] == seed])
             guessed, labels = logits["test"].argmax(axis=1), splits["test"][1]
             matrices.append(confusion_matrix(labels, guessed, labels=range(10), normalize="true"))
-        table = history.read(folder / "history.csv")
         fingerprint = json.loads((folder / "summary.json").read_text())["fingerprint"]
-        summary = scores.summary(list(by_seed.values()), table)
+        summary = scores.summary(list(by_seed.values()))
         metrics[scores.key(name)] = {"fingerprint": fingerprint, **summary}
         found[name] = (fingerprint, by_seed)
         curves.append(table.assign(variant=name)[["variant", *history.COLUMNS]])

@@ -32,20 +32,35 @@ def spread(values: list[float]) -> dict[str, Any]:
     return {"mean": round(float(np.mean(values)), 6), "std": round(deviation, 6), "seeds": values}
 
 
-def summary(seeds: list[dict[str, dict[str, float]]], history: pd.DataFrame) -> dict[str, Any]:
-    """What `reports/metrics.json` says of a variant.
+def of_seed(splits: Mapping[str, Mapping[str, float]], history: pd.DataFrame) -> dict[str, float]:
+    """All final scores of one seed, by the names that they have in MLflow.
+
+    There are two gaps between validation and training loss. `loss_gap` is that of the notebook's
+    plot, after the last epoch: its training loss is measured while training, with Dropout on.
+    `evaluated_gap` compares the finished network with itself, without Dropout on either split.
 
     Args:
-        seeds: a dict for each seed: by split, what `score` returned.
-        history: the variant's history, a frame of `stages.outputs.history`.
+        splits: by split, what `score` returned.
+        history: the rows of this seed in a frame of `stages.outputs.history`.
     """
-    found: dict[str, Any] = {
-        split: {m: spread([seed[split][m] for seed in seeds]) for m in ("loss", "accuracy")}
-        for split in SPLITS
+    last = history.iloc[-1]
+    names = {f"{split}_{m}": value for split, of in splits.items() for m, value in of.items()}
+    return names | {
+        "loss_gap": round(float(last["val_loss"] - last["loss"]), 6),
+        "evaluated_gap": round(names["validation_loss"] - names["train_loss"], 6),
+        "best_epoch": int(history["epoch"].iloc[int(history["val_loss"].argmin())]),
     }
-    gaps = [round(seed["validation"]["loss"] - seed["train"]["loss"], 6) for seed in seeds]
-    best = history.loc[history.groupby("seed")["val_loss"].idxmin(), "epoch"]
-    return found | {"loss_gap": spread(gaps), "best_epoch": spread([int(e) for e in best])}
+
+
+def summary(seeds: list[dict[str, float]]) -> dict[str, Any]:
+    """What `reports/metrics.json` says of a variant: each score of `of_seed` over the seeds,
+    those of a split in a section of their own."""
+    found: dict[str, Any] = {split: {} for split in SPLITS}
+    for name in seeds[0]:
+        split, _, metric = name.partition("_")
+        section, key = (found[split], metric) if split in SPLITS else (found, name)
+        section[key] = spread([seed[name] for seed in seeds])
+    return found
 
 
 def champion(variants: Mapping[str, Any]) -> str:

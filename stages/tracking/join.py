@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-Scores = Mapping[str, Mapping[str, float]]  # by split, by metric
+Scores = Mapping[str, float]  # by name: test_accuracy, loss_gap, ...
 
 
 def join(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
@@ -38,7 +38,7 @@ def log(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
     client, experiment = store.open_store()
     for variant, (fingerprint, by_seed) in found.items():
         query = f"tags.variant = '{variant}' and tags.fingerprint = '{fingerprint}'"
-        values = {str(seed): flat(scores) for seed, scores in by_seed.items()}
+        values = {str(seed): dict(scores) for seed, scores in by_seed.items()}
         names = next(iter(values.values()))
         mean = {name: float(np.mean([v[name] for v in values.values()])) for name in names}
         for run in client.search_runs([experiment], query, max_results=1000):
@@ -46,9 +46,3 @@ def log(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
             missing = {k: v for k, v in expected.items() if run.data.metrics.get(k) != v}
             if missing:
                 runs.log_metrics(client, run.info.run_id, missing)
-
-
-def flat(scores: Scores) -> dict[str, float]:
-    """``{"test_accuracy": 0.89, ..., "loss_gap": 0.1}``."""
-    names = {f"{split}_{m}": value for split, of in scores.items() for m, value in of.items()}
-    return names | {"loss_gap": names["validation_loss"] - names["train_loss"]}
