@@ -1,0 +1,63 @@
+"""An output is whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.outputs.folder import replaced, sweep, write
+
+
+def test_an_output_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "runs/adam"
+    for text in ("old", "new"):
+        with replaced(target) as folder:
+            (folder / "file").write_text(text)
+            assert folder != target
+    assert (target / "file").read_text() == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["adam"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, OSError])
+def test_whatever_ends_the_writing_the_old_output_stays(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    target = tmp_path / "adam"
+    with replaced(target) as folder:
+        (folder / "file").write_text("old")
+
+    def interrupted() -> None:
+        with replaced(target) as folder:
+            (folder / "file").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert (target / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["adam"]
+
+
+def test_what_a_killed_process_left_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "adam.partial").mkdir()
+    (tmp_path / "adam.partial/half").write_text("half")
+    with replaced(tmp_path / "adam") as folder:
+        (folder / "file").write_text("whole")
+    assert [path.name for path in (tmp_path / "adam").iterdir()] == ["file"]
+
+
+def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    write(tmp_path / "new/file", "text")
+    with pytest.raises(TypeError):
+        write(tmp_path / "new/file", None)  # type: ignore[arg-type]
+    assert (tmp_path / "new/file").read_text() == "text"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_outputs_of_stages_that_are_no_more_are_removed(tmp_path: Path) -> None:
+    for name in ("adam", "sgd"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".gitignore").touch()
+    sweep(tmp_path, keep=["adam"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "adam"]
+    sweep(tmp_path / "nowhere", keep=[])
