@@ -56,8 +56,8 @@ def ui(
     from stages.tracking import store
 
     _, experiment = store.open_store()
-    page = f"http://127.0.0.1:{port}/?workflowType=machine_learning#/experiments/{experiment}/runs"
-    print(f"runs:   {page}\ncurves: {page}?compareRunsMode=CHART", flush=True)
+    page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    print(f"runs:   {page}\ncurves: {page}&compareRunsMode=CHART", flush=True)
     # One worker and no job runners: the page is for one person, and starts in seconds. Host
     # checks and the refusal of cross-origin posts stay as MLflow sets them.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
