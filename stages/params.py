@@ -90,13 +90,27 @@ class ELU(Section):
     alpha: NotNegative = 1.0
 
 
+Hidden = tuple[Annotated[int, Field(ge=1)], ...]
+AnyActivation = Annotated[Activation | LeakyReLU | ELU, Field(discriminator="name")]
+Initializer = Literal["glorot_uniform", "he_normal"]
+
+
 class Network(Section):
     """Flatten, the hidden layers, Dropout, Dense 10 softmax."""
 
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(strict=False)
-    activation: Activation | LeakyReLU | ELU = Field(discriminator="name")
-    initializer: Literal["glorot_uniform", "he_normal"]
+    hidden: Hidden = Field(strict=False)
+    activation: AnyActivation
+    initializer: Initializer
     batch_normalization: bool
+
+
+class NetworkChanges(Network):
+    """Any of `network`'s keys. The defaults are never read: only what is written counts."""
+
+    hidden: Hidden = Field(default=(), strict=False)
+    activation: AnyActivation = Field(default=None)
+    initializer: Initializer = Field(default=None)
+    batch_normalization: bool = Field(default=False)
 
 
 class Train(Section):
@@ -169,15 +183,70 @@ class Nadam(Optimizer):
 AnyOptimizer = Annotated[SGD | Adagrad | RMSprop | Adam | Nadam, Field(discriminator="kind")]
 
 
+# int | float: DVC names a stage as the number is written, so 0 must not become 0.0
+Dropout = Annotated[int | float, Field(ge=0, lt=1)]
+
+
+class Base(Section):
+    """What studies start from, with `network` and `train`."""
+
+    optimizer: Name  # a key of `optimizers`
+    dropout: Dropout
+
+
+class Study(Section):
+    """A variant of a study: the base, but for what is written here."""
+
+    study: Name
+    network: NetworkChanges = NetworkChanges()
+    dropout: Dropout = 0
+    optimizer: AnyOptimizer = Field(default=None)
+
+
+class Reusing(Study):
+    """A variant whose hidden layers begin as those of a trained one, seed by seed."""
+
+    source: str  # a variant's name
+    trainable: bool  # false: they stay as they are
+
+
+class Target(Section):
+    """Epochs to target: the first epoch with at least this accuracy."""
+
+    validation_accuracy: float = Field(gt=0, lt=1)
+
+
+class Compare(Section):
+    """How sure a verdict must be, and from what size on a difference matters."""
+
+    confidence: float = Field(gt=0.5, lt=1)
+    min_effect: NotNegative  # accuracy points: hundredths of accuracy
+
+
+class Reuse(Section):
+    """The variant whose hidden layers are taken over, and whether they go on learning."""
+
+    source: str
+    trainable: bool
+
+
 class Variant(Section):
     """One thing to train, with everything resolved: what a DVC stage and an MLflow run are of."""
 
     name: str
+    stage: str
+    study: str
     network: Network
     dropout: int | float
     optimizer: AnyOptimizer
     train: Train
     libraries: dict[str, str]
+    reuse: Reuse | None = None
+
+    def values(self) -> dict[str, Any]:
+        """All that is resolved, by the names of `params.yaml`; what it is called is not among it."""
+        names = {"name", "stage", "study"}
+        return self.model_dump(mode="json", by_alias=True, exclude=names, exclude_none=True)
 
     @property
     def key(self) -> str:
@@ -194,36 +263,66 @@ class Params(Section):
     network: Network
     train: Train
     optimizers: dict[Name, AnyOptimizer] = Field(min_length=1)
-    # int | float: DVC names a stage as the number is written, so 0 must not become 0.0
-    dropouts: Annotated[
-        tuple[Annotated[int | float, Field(ge=0, lt=1)], ...], AfterValidator(distinct)
-    ] = Field(min_length=1, strict=False)
+    dropouts: Annotated[tuple[Dropout, ...], AfterValidator(distinct)] = Field(
+        min_length=1, strict=False
+    )
+    base: Base
+    studies: dict[Name, Study]
+    reuse: dict[Name, Reusing]
+    target: Target
+    compare: Compare
 
     def variants(self) -> list[Variant]:
-        """Every variant of the pipeline, in the order of `params.yaml`."""
-        return [self.grid(o, d) for o in self.optimizers for d in self.dropouts]
+        """Every variant of the pipeline: the grid, then the studies, as `params.yaml` has them."""
+        grid = [self.grid(o, d) for o in self.optimizers for d in self.dropouts]
+        studies = [self.changed(name, study) for name, study in self.studies.items()]
+        return grid + studies + [self.changed(name, study) for name, study in self.reuse.items()]
 
-    def grid(self, optimizer: str, dropout: float) -> Variant:
-        """The variant of one optimizer and one dropout.
+    def variant(self, stage: str) -> Variant:
+        """The variant that a DVC stage trains.
 
         Raises:
-            UserError: `params.yaml` has no such optimizer or dropout.
+            UserError: no stage of this name trains a variant of `params.yaml`.
         """
-        if optimizer not in self.optimizers or dropout not in self.dropouts:
-            raise UserError(
-                f"--optimizer {optimizer} --dropout {dropout}: {FILE} has no such variant; "
-                f"optimizers: {', '.join(self.optimizers)}; "
-                f"dropouts: {', '.join(map(str, self.dropouts))}"
-            )
-        written = self.dropouts[self.dropouts.index(dropout)]
-        return Variant(
-            name=f"{optimizer}-{written}",
+        variants = {variant.stage: variant for variant in self.variants()}
+        if stage not in variants:
+            raise UserError(f"{stage}: {FILE} has no such variant; it has {', '.join(variants)}")
+        return variants[stage]
+
+    def grid(self, optimizer: str, dropout: float) -> Variant:
+        """The variant of one of `optimizers` and one of `dropouts`."""
+        name = f"{optimizer}-{dropout}"
+        return self.resolved(
+            name=name,
+            stage=f"train@{name}",
+            study="grid",
             network=self.network,
-            dropout=written,
+            dropout=dropout,
             optimizer=self.optimizers[optimizer],
-            train=self.train,
-            libraries=self.libraries.model_dump(by_alias=True, exclude={"scikit_learn"}),
         )
+
+    def changed(self, name: str, study: Study) -> Variant:
+        """The base with the changes of a study's variant."""
+        written = study.model_fields_set
+        reuse = None
+        if isinstance(study, Reusing):
+            reuse = Reuse(source=study.source, trainable=study.trainable)
+        changes = {key: getattr(study.network, key) for key in study.network.model_fields_set}
+        base = self.optimizers[self.base.optimizer]
+        return self.resolved(
+            name=name,
+            stage=f"{'reuse' if reuse else 'study'}@{name}",
+            study=study.study,
+            network=self.network.model_copy(update=changes),
+            dropout=study.dropout if "dropout" in written else self.base.dropout,
+            optimizer=study.optimizer if "optimizer" in written else base,
+            reuse=reuse,
+        )
+
+    def resolved(self, **values: Any) -> Variant:
+        """A variant with what is the same for all."""
+        libraries = self.libraries.model_dump(by_alias=True, exclude={"scikit_learn"})
+        return Variant(train=self.train, libraries=libraries, **values)
 
 
 def load(file: Path = FILE) -> Params:
@@ -233,24 +332,28 @@ def load(file: Path = FILE) -> Params:
         UserError: the file is missing, is not YAML, or holds a value that the schema refuses;
             one line a mistake.
     """
+    return parse(read(file))
+
+
+def read(file: Path) -> Any:
+    """A YAML file as plain dicts and lists; raises UserError where it is missing or not YAML."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 
     try:
-        content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; run this in the project's root folder") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{file}:{mark.line + 1}" if mark else f"{file}"
         raise UserError(f"{place}: this is not valid YAML: {error.problem}") from None
-    return parse(content)
 
 
 def parse(content: Any) -> Params:
     """`content` (plain dicts and lists) as typed parameters; raises UserError as `load` does."""
     try:
-        return Params.model_validate(content)
+        params = Params.model_validate(content)
     except ValidationError as error:
         complaints = dict(complaint(detail) for detail in error.errors())
         # a list whose items are wrong counts as too short as well: the items say more
@@ -260,17 +363,61 @@ def parse(content: Any) -> Params:
             if not any(other.startswith(f"{place}.") for other in complaints)
         ]
         raise UserError("\n       ".join(lines)) from None
+    check_references(params)
+    return params
+
+
+def check_references(params: Params) -> None:
+    """Raise UserError where a value names something that is not there, or goes round in circles."""
+    if params.base.optimizer not in params.optimizers:
+        known = ", ".join(params.optimizers)
+        raise UserError(f"base.optimizer: no {params.base.optimizer!r} among optimizers: {known}")
+    for name in params.studies:
+        if name in params.reuse:
+            raise UserError(f"reuse.{name}: the name is taken by studies.{name}; choose another")
+    for section, names in (("studies", params.studies), ("reuse", params.reuse)):
+        if "champion" in names:
+            raise UserError(f"{section}.champion: the reports use this name; choose another")
+    variants = {variant.name: variant for variant in params.variants()}
+    for name in params.reuse:
+        chain = [name]
+        while reuse := variants[chain[-1]].reuse:
+            place = f"reuse.{chain[-1]}.source"
+            if reuse.source not in variants:
+                raise UserError(
+                    f"{place}: no variant {reuse.source!r}; there are {', '.join(variants)}"
+                )
+            source, own = variants[reuse.source].network, variants[chain[-1]].network
+            if reuse.source in chain:
+                circle = " -> ".join([*chain[chain.index(reuse.source) :], reuse.source])
+                raise UserError(
+                    f"{place}: {circle} goes round in a circle: each would wait for the other"
+                )
+            same = source.batch_normalization == own.batch_normalization
+            if not source.hidden or source.hidden != own.hidden or not same:
+                raise UserError(
+                    f"{place}: the hidden layers of {reuse.source} do not fit: {shape(source)} "
+                    f"there, {shape(own)} here"
+                )
+            chain.append(reuse.source)
+
+
+def shape(network: Network) -> str:
+    """The hidden layers in words: ``[100] with batch normalization``."""
+    return f"{list(network.hidden)}{' with batch normalization' * network.batch_normalization}"
 
 
 def complaint(detail: Any) -> tuple[str, str]:
     """One of pydantic's errors as the place and what is wrong there."""
     parts = [str(part) for part in detail["loc"]]
     # pydantic adds the branch of a union that it took; the file has no such key
-    union = parts[0] == "optimizers" or parts[:2] == ["network", "activation"] if parts else False
-    place = [part for i, part in enumerate(parts) if not (union and i == 2)]
+    union = next((i for i, part in enumerate(parts) if part in ("activation", "optimizer")), None)
+    if parts and parts[0] == "optimizers":
+        union = 1
+    place = [part for i, part in enumerate(parts) if union is None or i != union + 1]
     if place and place[-1] in ("int", "float", "[key]"):
         place.pop()
-    tag = "class" if place[:1] == ["optimizers"] else "name"
+    tag = "name" if "activation" in place else "class"
     text = detail["msg"].removeprefix("Value error, ")
     match detail["type"]:
         case "extra_forbidden":

@@ -18,7 +18,7 @@ def check() -> None:
     installed library is not of the version that `params.yaml` records."""
     for stage, content in stages().items():
         listed = {dep for dep in content["deps"] if dep.endswith(".py")}
-        needed = modules(f"stages/{stage}.py")
+        needed = modules(program(content["cmd"]))
         if missing := sorted(needed - listed):
             raise UserError(f"{FILE}: stages.{stage}.deps: add {', '.join(missing)}: imported")
         if unused := sorted(listed - needed):
@@ -38,11 +38,14 @@ def check() -> None:
 
 
 def stages() -> dict[str, Any]:
-    """The stages of `dvc.yaml` by name."""
-    from ruamel.yaml import YAML
+    """The stages of `dvc.yaml` by name; of a group (`foreach`) what it does for each."""
+    content = params.read(FILE)["stages"]
+    return {name: stage.get("do", stage) for name, stage in content.items()}
 
-    content: dict[str, Any] = YAML(typ="safe", pure=True).load(FILE.read_text(encoding="utf-8"))
-    return dict(content["stages"])
+
+def program(command: str) -> str:
+    """The file that ``python -m stages.train`` runs."""
+    return command.split()[2].replace(".", "/") + ".py"
 
 
 def modules(program: str) -> set[str]:

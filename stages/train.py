@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from typer import Option
+from typer import Argument
 
 from stages import params
 from stages.data import arrays
@@ -16,34 +15,37 @@ from stages.network import backend, epoch, layers
 from stages.network.log import Log
 from stages.outputs import history, keras_file
 from stages.outputs.folder import replaced
+from stages.params import Variant
 from stages.review import figures
 from stages.tracking.clock import Clock
 from stages.tracking.live import Record
-from stages.tracking.provenance import Provenance, code_of
+from stages.tracking.provenance import Provenance, code_of, source_of
+
+RUNS = Path("runs")
 
 
 def main(
-    optimizer: Annotated[str, Option(help="A key of `optimizers` in params.yaml.")],
-    dropout: Annotated[float, Option(help="One of `dropouts` in params.yaml.")],
+    stage: Annotated[
+        str, Argument(envvar="DVC_STAGE", help="Its DVC stage, e.g. train@adam-0.3 or study@elu.")
+    ],
 ) -> None:
     """Train one variant, once per seed."""
     clock = Clock()
-    variant = params.load().grid(optimizer, dropout)
+    variant = params.load().variant(stage)
     backend.check_libraries(variant.libraries)
     with clock("data"):
         data = arrays.load(Path("data/prepared"))
         train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
-    stage = os.environ.get("DVC_STAGE", f"train@{variant.name}")
-    provenance = Provenance(stage, variant, data.digest, code_of(stage))
+    provenance = Provenance(variant, data.digest, code_of(stage), source_of(variant))
 
     rows = []
     network, gradient_steps = layers.seeded(variant, seed=0)
     trainer = epoch.compiled(network, gradient_steps, *train, variant.train.batch_size)
-    with replaced(Path("runs") / variant.name) as folder, Record(provenance, data) as record:
+    with replaced(RUNS / variant.name) as folder, Record(provenance, data) as record:
         for seed in variant.train.seeds:
             with record.seed(seed) as live:
                 log = Log(seed, each=live.epoch)
-                epoch.restart(trainer, *layers.seeded(variant, seed))
+                epoch.restart(trainer, *begin(variant, seed))
                 order = epoch.orders(len(train[1]), variant.train.epochs, seed)
                 epoch.fit(trainer, order, validation, [log])
                 rows += log.rows
@@ -63,6 +65,15 @@ def main(
             (folder / "summary.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
         provenance.check_unchanged()
         record.finish(table, picture, clock.seconds)
+
+
+def begin(variant: Variant, seed: int) -> tuple[Any, Any]:
+    """A fresh network and optimizer; of a variant that reuses another, with its hidden layers."""
+    network, optimizer = layers.seeded(variant, seed)
+    if variant.reuse:
+        source = RUNS / variant.reuse.source / f"seed-{seed}.keras"
+        layers.take_over(network, keras_file.load(source))
+    return network, optimizer
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from stages.errors import UserError
 FIXED = {
     "CUDA_VISIBLE_DEVICES": "-1",  # a GPU adds in another order
     "KERAS_BACKEND": "tensorflow",
-    "OMP_NUM_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "1",  # on where TensorFlow turns it on by itself, and elsewhere too
     "TF_XLA_FLAGS": "",

@@ -21,19 +21,33 @@ def build(variant: Variant) -> Any:
     installed. Initial weights come from Keras' global seed (`keras.utils.set_random_seed`).
     """
     spec = variant.network
+    learns = variant.reuse is None or variant.reuse.trainable
     stack = [keras.Input((28, 28), name="pixels"), keras.layers.Flatten(name="flatten")]
     for i, units in enumerate(spec.hidden, start=1):
-        dense = {"units": units, "kernel_initializer": spec.initializer, "name": f"hidden_{i}"}
+        after = activation(spec.activation)
+        dense = keras.layers.Dense(
+            units,
+            activation=None if spec.batch_normalization else after,
+            kernel_initializer=spec.initializer,
+            trainable=learns,
+            name=f"hidden_{i}",
+        )
+        stack.append(dense)
         if spec.batch_normalization:  # between the matrix and the activation: Ioffe, Szegedy 2015
-            stack.append(keras.layers.Dense(**dense))
-            stack.append(keras.layers.BatchNormalization(name=f"normalized_{i}"))
-            stack.append(keras.layers.Activation(activation(spec.activation), name=f"active_{i}"))
-        else:
-            stack.append(keras.layers.Dense(**dense, activation=activation(spec.activation)))
+            stack.append(keras.layers.BatchNormalization(trainable=learns, name=f"normalized_{i}"))
+            stack.append(keras.layers.Activation(after, name=f"active_{i}"))
     if variant.dropout:
         stack.append(keras.layers.Dropout(variant.dropout, name="dropout"))
     stack.append(keras.layers.Dense(10, activation="softmax", name="probabilities"))
     return keras.Sequential(stack, name="network")
+
+
+def take_over(network: Any, source: Any) -> None:
+    """Give the hidden layers of `network` the weights of those of `source`, a trained network of
+    the same shape."""
+    for layer in network.layers:
+        if layer.name.startswith(("hidden_", "normalized_")):
+            layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 def activation(spec: Activation | LeakyReLU | ELU) -> Any:

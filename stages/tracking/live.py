@@ -17,6 +17,7 @@ import numpy as np
 
 from stages.data.arrays import Prepared
 from stages.tracking import runs
+from stages.tracking.interrupts import held
 from stages.tracking.provenance import Provenance
 from stages.tracking.revision import revision
 
@@ -32,13 +33,14 @@ def shielded(method: Method) -> Method:
         if record.lost:
             return None
         begin = time.perf_counter()
-        try:
-            return method(self, *args, **kwargs)
-        except Exception as error:
-            record.lose(error)
-            return None
-        finally:
-            record.seconds += time.perf_counter() - begin
+        with held():
+            try:
+                return method(self, *args, **kwargs)
+            except Exception as error:
+                record.lose(error)
+                return None
+            finally:
+                record.seconds += time.perf_counter() - begin
 
     return call  # type: ignore[return-value]
 
@@ -55,6 +57,7 @@ class Record:
         self.provenance, self.data = provenance, data
         self.lost = False
         self.seconds = 0.0  # spent on tracking
+        self.run_id = ""
 
     def lose(self, error: Exception) -> None:
         """Say once that the record ends here, and why."""
@@ -67,7 +70,11 @@ class Record:
         )
 
     def __enter__(self) -> Record:
-        self.begin()
+        try:
+            self.begin()
+        except BaseException as error:  # a signal that waited: `__exit__` will not be called
+            self.end(runs.status_after(type(error)))
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -98,8 +105,8 @@ class Record:
     def seed(self, seed: int) -> Iterator[SeedRun]:
         """The nested run of one seed; it ends as its `with` block ends."""
         run = SeedRun(self, seed)
-        run.begin()
         try:
+            run.begin()
             yield run
         except BaseException as error:
             run.end(runs.status_after(type(error)))
@@ -112,12 +119,14 @@ class Record:
         runs.log_mean_history(self.client, self.run_id, history)
         runs.log_picture(self.client, self.run_id, picture)
         seconds = {**seconds, "tracking": self.seconds}
-        timings = {f"seconds_{phase}": value for phase, value in seconds.items()}
+        timings = {f"seconds/{phase}": value for phase, value in seconds.items()}
         runs.log_metrics(self.client, self.run_id, timings)
 
     @shielded
     def end(self, status: str) -> None:
-        """Close the variant's run."""
+        """Close the variant's run, if it was begun."""
+        if not self.run_id:
+            return
         self.client.set_terminated(self.run_id, status)
 
 
@@ -126,6 +135,7 @@ class SeedRun:
 
     def __init__(self, record: Record, seed: int) -> None:
         self.record, self.seed = record, seed
+        self.run_id = self.model_id = ""
 
     @shielded
     def begin(self) -> None:
@@ -156,6 +166,7 @@ class SeedRun:
     @shielded
     def end(self, status: str) -> None:
         """Close the run; a model that was not logged whole is marked as failed."""
-        if status != "FINISHED":
+        if status != "FINISHED" and self.model_id:
             self.client.finalize_logged_model(self.model_id, "FAILED")
-        self.client.set_terminated(self.run_id, status)
+        if self.run_id:
+            self.client.set_terminated(self.run_id, status)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import UserError
-from stages.params import Variant
+from stages.params import Variant, read
 
 PIPELINE = Path("dvc.yaml")
 
@@ -25,16 +25,16 @@ class Provenance:
     """Where a result comes from.
 
     Attributes:
-        stage: the DVC stage's name, e.g. ``train@adam-0.3``.
         variant: the resolved parameters.
         data: the digest of `data/prepared`.
         code: SHA-256 by path, of every module that the stage depends on.
+        source: the fingerprint of the variant whose layers it takes over, or "".
     """
 
-    stage: str
     variant: Variant
     data: str
     code: Mapping[str, str]
+    source: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -43,6 +43,7 @@ class Provenance:
             "params": self.variant.model_dump(mode="json"),
             "data": self.data,
             "code": dict(self.code),
+            "source": self.source,
         }
         canonical = json.dumps(everything, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -50,11 +51,13 @@ class Provenance:
     def summary(self) -> dict[str, Any]:
         """All of it, for `runs/<variant>/summary.json`."""
         return {
-            "stage": self.stage,
+            "stage": self.variant.stage,
+            "study": self.variant.study,
             "variant": self.variant.name,
-            "params": self.variant.model_dump(mode="json", by_alias=True, exclude={"name"}),
+            "params": self.variant.values(),
             "data": self.data,
             "code": dict(self.code),
+            "source": self.source,
             "fingerprint": self.fingerprint,
         }
 
@@ -64,20 +67,32 @@ class Provenance:
         DVC hashes dependencies when a stage ends (treeverse/dvc 11058): without this, an edit
         during a training would be recorded as what was run.
         """
-        now = code_of(self.stage)
+        now = code_of(self.variant.stage)
         changed = sorted(path for path in now if now[path] != self.code.get(path))
         if changed:
             raise UserError(
-                f"{changed[0]}: edited while {self.stage} was training, so the result belongs to "
-                f"neither version; run `dvc repro {self.stage}` again"
+                f"{changed[0]}: edited while {self.variant.stage} was training, so the result "
+                f"belongs to neither version; run `dvc repro {self.variant.stage}` again"
             )
 
 
 def code_of(stage: str) -> dict[str, str]:
     """SHA-256 of each module that `dvc.yaml` lists among the stage's dependencies."""
-    from ruamel.yaml import YAML
-
-    pipeline: dict[str, Any] = YAML(typ="safe", pure=True).load(PIPELINE.read_text())
-    deps = pipeline["stages"][stage.split("@")[0]]["deps"]
+    content = read(PIPELINE)["stages"][stage.split("@")[0]]
+    deps = content.get("do", content)["deps"]
     modules = [path for path in deps if str(path).endswith(".py")]
     return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in modules}
+
+
+def source_of(variant: Variant) -> str:
+    """The fingerprint of the variant whose layers `variant` takes over; "" where there is none.
+
+    Raises:
+        UserError: it has not been trained.
+    """
+    if variant.reuse is None:
+        return ""
+    path = Path("runs") / variant.reuse.source / "summary.json"
+    if not path.exists():
+        raise UserError(f"{path}: missing; run `dvc repro {variant.stage}`, which makes it first")
+    return str(json.loads(path.read_text())["fingerprint"])

@@ -23,14 +23,15 @@ def tags(provenance: Provenance, tree: Revision) -> dict[str, str]:
     """The tags that every run has; `mlflow.*` are those that MLflow's own pages show."""
     found = {
         "variant": provenance.variant.name,
-        "dvc_stage": provenance.stage,
+        "study": provenance.variant.study,
+        "dvc_stage": provenance.variant.stage,
         "fingerprint": provenance.fingerprint,
         "data": provenance.data,
         "branch": tree.branch,
         "commit": tree.commit,
         "dvc_exp": tree.experiment,
         "dirty": str(tree.dirty).lower(),
-        "mlflow.source.name": f"stages/{provenance.stage.split('@')[0]}.py",
+        "mlflow.source.name": "stages/train.py",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.branch": tree.branch,
         "mlflow.source.git.commit": tree.commit,
@@ -59,7 +60,7 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def log_params(client: MlflowClient, run_id: str, variant: Variant, **more: Any) -> None:
     """Every resolved parameter of the variant, defaults included."""
-    values = flat(variant.model_dump(mode="json", by_alias=True, exclude={"name"})) | more
+    values = flat(variant.values()) | more
     client.log_batch(run_id, params=[Param(k, str(v)) for k, v in values.items()])
 
 

@@ -1,0 +1,182 @@
+"""`make bench`: an epoch in five ways, side by side in one run, and a training stage by phase.
+
+The ways take turns, an epoch each in every round, so that whatever else the machine does meets
+them alike; the medians of the rounds are compared.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stages import params
+from stages.data import arrays
+from stages.network import epoch, layers
+from stages.network.backend import keras, tf
+
+import numpy as np  # isort: skip  (after backend, which tells it to use one thread)
+
+ROOT = Path(__file__).parent.parent
+ROUNDS = 5
+VARIANT = params.load(ROOT / "params.yaml").grid("adam", 0.3)
+BATCH = VARIANT.train.batch_size
+
+
+def fitting(data: arrays.Prepared, **compiled: Any) -> Iterator[None]:
+    """Keras' `fit`, an epoch each time, as the notebook calls it."""
+    network, optimizer = layers.seeded(VARIANT, seed=1)
+    network.compile(
+        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **compiled
+    )
+    train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
+    while True:
+        network.fit(*train, batch_size=BATCH, validation_data=validation, verbose=0)
+        yield
+
+
+class EqualBatches(epoch.WholeEpoch):
+    """For XLA, which needs to know the size of each batch: 48,000 rows are 1,500 equal ones."""
+
+    def train_step(self, order: Any) -> dict[str, Any]:
+        """As `WholeEpoch`, without a smaller last batch."""
+        keras_step = super(epoch.WholeEpoch, self).train_step
+
+        def step(i: Any) -> Any:
+            rows = tf.slice(order, [i * BATCH], [BATCH])
+            keras_step((tf.gather(self.pixels, rows), tf.gather(self.labels, rows)))
+            return i + 1
+
+        tf.while_loop(lambda i: i < order.shape[0] // BATCH, step, [0])
+        return self.get_metrics_result()  # type: ignore[no-any-return]
+
+
+def ours(data: arrays.Prepared) -> Iterator[None]:
+    """A whole epoch in one graph call."""
+    train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
+    trainer = epoch.compiled(*layers.seeded(VARIANT, seed=1), *train, BATCH)
+    return epochs_of(trainer, len(train[1]), validation)
+
+
+def ours_under_xla(data: arrays.Prepared) -> Iterator[None]:
+    """The same, compiled by XLA."""
+    train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
+    network, optimizer = layers.seeded(VARIANT, seed=1)
+    trainer = EqualBatches(network, *train, BATCH)
+    trainer.compile(
+        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=True
+    )
+    return epochs_of(trainer, len(train[1]), validation)
+
+
+def epochs_of(trainer: Any, rows: int, validation: Any) -> Iterator[None]:
+    """An epoch each time."""
+    validation = (tf.constant(validation[0]), tf.constant(validation[1]))
+    for seed in range(1000):
+        epoch.fit(trainer, epoch.orders(rows, 1, seed), validation, [])
+        yield
+
+
+def products(data: arrays.Prepared) -> Iterator[None]:
+    """The matrix products that an epoch cannot do without, in NumPy: two forward and three
+    backward for each step, two for the validation split."""
+    x, _ = arrays.scaled(data.train)
+    pixels = x.reshape(len(x), 784)
+    validation = arrays.scaled(data.validation)[0].reshape(-1, 784)
+    random = np.random.default_rng(0)
+    w1 = random.random((784, 100), dtype=np.float32)
+    w2 = random.random((100, 10), dtype=np.float32)
+    error = random.random((BATCH, 10), dtype=np.float32)
+    while True:
+        for i in range(0, len(pixels) - BATCH + 1, BATCH):
+            batch = pixels[i : i + BATCH]
+            hidden = batch @ w1
+            hidden @ w2
+            hidden.T @ error
+            back = error @ w2.T
+            batch.T @ back
+        validation @ w1 @ w2
+        yield
+
+
+def epochs(data: arrays.Prepared) -> dict[str, float]:
+    """The median seconds of an epoch, by way."""
+    ways: dict[str, Iterator[None]] = {
+        "the notebook's fit": fitting(data),
+        "fit with steps_per_execution=500": fitting(data, steps_per_execution=500),
+        "a whole epoch in one call (this project)": ours(data),
+        "the same under XLA (other bits)": ours_under_xla(data),
+        "the matrix products alone (NumPy)": products(data),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for way in ways.values():
+        next(way)  # the first call traces and compiles
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            seconds[name].append(timed(lambda way=way: next(way)))  # type: ignore[misc]
+    return {name: median(values) for name, values in seconds.items()}
+
+
+def timed(action: Callable[[], Any]) -> float:
+    """The seconds that `action` takes."""
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def stage() -> tuple[dict[str, float], float, float]:
+    """Seconds by phase, all seconds, and peak memory in GB of `train@adam-0.3`, in a copy of the
+    project with a store of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for link in ("stages", "data", "params.yaml", "dvc.yaml"):
+            (folder / link).symlink_to(ROOT / link)
+        uri = f"sqlite:///{folder}/mlflow.db"
+        os.environ["MLFLOW_TRACKING_URI"] = uri
+        from stages.tracking.store import open_store
+
+        client, experiment = open_store()  # made once for a project, not once for a stage
+        command = [sys.executable, "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3"]
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder)
+        _, status, usage = os.wait4(process.pid, 0)
+        total = time.perf_counter() - begin
+        assert status == 0, "the stage failed"
+        (run,) = client.search_runs([experiment], "tags.`mlflow.runName` = 'adam-0.3'")
+    prefix = "seconds/"
+    found = run.data.metrics.items()
+    phases = {name.removeprefix(prefix): value for name, value in found if name.startswith(prefix)}
+    phases["exit and the rest"] = total - sum(phases.values())
+    return phases, total, usage.ru_maxrss / 1e6
+
+
+def main() -> None:
+    """Measure and print."""
+    console = Console()
+    found = epochs(arrays.load(ROOT / "data/prepared"))
+    mine = found["a whole epoch in one call (this project)"]
+    table = Table("an epoch of adam with dropout 0.3, one thread", "seconds", "times ours")
+    for name, seconds in found.items():
+        table.add_row(name, f"{seconds:.3f}", f"{seconds / mine:.2f}")
+    console.print(table)
+    phases, total, memory = stage()
+    table = Table("stage train@adam-0.3", "seconds", "share")
+    for name, seconds in (*phases.items(), ("all", total)):
+        table.add_row(name, f"{seconds:.2f}", f"{100 * seconds / total:.1f} %")
+    console.print(table)
+    rest = total - phases["epochs"]
+    console.print(f"all that is not epochs: {rest:.2f} s; peak memory {memory:.2f} GB")
+    console.print(f"{keras.__name__} {keras.__version__}, {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
