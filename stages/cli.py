@@ -39,12 +39,11 @@ def check() -> None:
 
 @app.command()
 def readme() -> None:
-    """Write the results of reports/metrics.json into the README."""
+    """Write the results of reports/ into the README."""
     from stages import params
     from stages.review import results
 
-    names = [variant.name for variant in params.load().variants()]
-    changed = results.update(Path("README.md"), Path("reports/metrics.json"), names)
+    changed = results.update(Path("README.md"), results.blocks(params.load()))
     print("README.md: results written" if changed else "README.md: nothing to change")
 
 

@@ -80,14 +80,14 @@ class LeakyReLU(Section):
     """max(x, negative_slope * x)."""
 
     name: Literal["leaky_relu"]
-    negative_slope: float = Field(0.1, ge=0, le=1)
+    negative_slope: float = Field(ge=0, le=1)
 
 
 class ELU(Section):
     """x where x >= 0, alpha * (exp(x) - 1) below."""
 
     name: Literal["elu"]
-    alpha: NotNegative = 1.0
+    alpha: NotNegative
 
 
 Hidden = tuple[Annotated[int, Field(ge=1)], ...]
@@ -108,9 +108,9 @@ class NetworkChanges(Network):
     """Any of `network`'s keys. The defaults are never read: only what is written counts."""
 
     hidden: Hidden = Field(default=(), strict=False)
-    activation: AnyActivation = Field(default=None)
-    initializer: Initializer = Field(default=None)
-    batch_normalization: bool = Field(default=False)
+    activation: AnyActivation = Activation(name="linear")
+    initializer: Initializer = "glorot_uniform"
+    batch_normalization: bool = False
 
 
 class Train(Section):
@@ -195,12 +195,13 @@ class Base(Section):
 
 
 class Study(Section):
-    """A variant of a study: the base, but for what is written here."""
+    """A variant of a study: the base, but for what is written here. As in `NetworkChanges`, the
+    defaults are never read."""
 
     study: Name
     network: NetworkChanges = NetworkChanges()
     dropout: Dropout = 0
-    optimizer: AnyOptimizer = Field(default=None)
+    optimizer: AnyOptimizer = SGD.model_validate({"class": "SGD", "learning_rate": 1.0})
 
 
 class Reusing(Study):
@@ -244,7 +245,7 @@ class Variant(Section):
     reuse: Reuse | None = None
 
     def values(self) -> dict[str, Any]:
-        """All that is resolved, by the names of `params.yaml`; what it is called is not among it."""
+        """All that is resolved, by the names of `params.yaml`, without what it is called."""
         names = {"name", "stage", "study"}
         return self.model_dump(mode="json", by_alias=True, exclude=names, exclude_none=True)
 
@@ -424,7 +425,7 @@ def complaint(detail: Any) -> tuple[str, str]:
             text = "unknown key; is it misspelt?"
         case "missing":
             text = "this key is missing"
-        case "string_pattern_mismatch" if parts[-1] == "[key]":
+        case "string_pattern_mismatch" if detail["ctx"]["pattern"].startswith("^[a-z]"):
             text = "a name is lower-case letters, digits and _, and begins with a letter"
         case "union_tag_invalid":
             context = detail["ctx"]

@@ -34,7 +34,7 @@ class Project:
         self.git("config", "user.email", "tester@example.org")
 
     def shrink(self) -> None:
-        """Two optimizers, two dropouts, two seeds, two epochs, 600 pictures."""
+        """Two optimizers, two dropouts, two studies, two seeds, two epochs, 600 pictures."""
         with self.params() as params:
             hashes = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in SLICE.iterdir()}
             params["fetch"]["sha256"] = hashes
@@ -42,6 +42,8 @@ class Project:
             params["train"] = {"epochs": 2, "batch_size": 32, "seeds": [1, 2]}
             for name in set(params["optimizers"]) - {"sgd", "adam"}:
                 del params["optimizers"][name]
+            for section, kept in (("studies", "elu"), ("reuse", "reused_frozen")):
+                params[section] = {kept: params[section][kept]}
         self.commit("a small project")
 
     def params(self) -> Edited:

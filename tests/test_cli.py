@@ -18,7 +18,7 @@ def test_check_finds_this_project_sound_from_any_of_its_folders(root: Path) -> N
     for folder in (root, root / "stages/network"):
         result = branchmark("check", cwd=folder)
         assert result.returncode == 0, result.stderr
-        assert "14 variants" in result.stdout
+        assert "26 variants" in result.stdout
 
 
 def test_check_tells_a_mistake_in_one_sentence(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from stages.network.backend import keras, tf
 
 ROWS, BATCH, EPOCHS = 500, 32, 3  # 500 = 15 * 32 + 20: the last batch is incomplete
 PARAMS = params.load()
+GRID = [variant for variant in PARAMS.variants() if variant.study == "grid"]
 NETWORKS: dict[str, dict[str, Any]] = {
     "batch_normalization": {"batch_normalization": True},
     "leaky_relu": {"activation": {"name": "leaky_relu", "negative_slope": 0.1}},
@@ -32,14 +33,19 @@ def data() -> tuple[epoch.Pixels, epoch.Labels]:
     return pixels, random.integers(0, 10, ROWS).astype(np.uint8)
 
 
-def fresh(variant: params.Variant, seed: int) -> tuple[Any, Any]:
+def fresh(variant: params.Variant, seed: int, source: Any = None) -> tuple[Any, Any]:
     keras.utils.set_random_seed(seed)
-    return layers.build(variant), layers.optimizer(variant.optimizer)
+    network, optimizer = layers.build(variant), layers.optimizer(variant.optimizer)
+    if source is not None:
+        layers.take_over(network, source)
+    return network, optimizer
 
 
-def plain(variant: params.Variant, seed: int, order: Any, data: Any, batch: int = BATCH) -> Any:
-    """What Keras' `fit` makes of the same batches, a step at a time."""
-    network, optimizer = fresh(variant, seed)
+def plain(
+    variant: params.Variant, order: Any, data: Any, batch: int = BATCH, source: Any = None
+) -> Any:
+    """What Keras' `fit` makes of the same batches of seed 2, a step at a time."""
+    network, optimizer = fresh(variant, 2, source)
     network.compile(
         optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
     )
@@ -55,18 +61,20 @@ def assert_same_bits(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def both(variant: params.Variant, data: Any, batch: int = BATCH) -> tuple[Any, Any, Any, Any]:
+def both(
+    variant: params.Variant, data: Any, batch: int = BATCH, source: Any = None
+) -> tuple[Any, Any, Any, Any]:
     """Train seed 1 and then seed 2 with one graph; return seed 2's network beside `fit`'s."""
     network, optimizer = fresh(variant, 1)
     trainer = epoch.compiled(network, optimizer, data[0], data[1], batch)
     for seed in (1, 2):
-        epoch.restart(trainer, *fresh(variant, seed))
+        epoch.restart(trainer, *fresh(variant, seed, source))
         order = epoch.orders(ROWS, EPOCHS, seed)
         epoch.fit(trainer, order, data, [])
-    return network, trainer, *plain(variant, 2, order, data, batch)
+    return network, trainer, *plain(variant, order, data, batch, source)
 
 
-@pytest.mark.parametrize("variant", PARAMS.variants(), ids=lambda v: v.name)
+@pytest.mark.parametrize("variant", GRID, ids=lambda v: v.name)
 def test_every_optimizer_and_dropout_gets_the_bits_of_plain_fit(variant: Any, data: Any) -> None:
     network, _, expected, _ = both(variant, data)
     assert_same_bits(network, expected)
@@ -78,6 +86,24 @@ def test_every_kind_of_layer_gets_the_bits_of_plain_fit(name: str, data: Any) ->
     variant = PARAMS.grid("adam", 0.3).model_copy(update={"network": changed})
     network, _, expected, _ = both(variant, data)
     assert_same_bits(network, expected)
+
+
+@pytest.mark.parametrize("trainable", [False, True], ids=["frozen", "fine-tuned"])
+@pytest.mark.parametrize("normalized", [False, True], ids=["plain", "batch_normalization"])
+def test_layers_taken_over_get_the_bits_of_plain_fit(
+    trainable: bool, normalized: bool, data: Any
+) -> None:
+    changed = PARAMS.network.model_copy(update={"batch_normalization": normalized})
+    source = PARAMS.grid("adam", 0.3).model_copy(update={"network": changed})
+    trained, *_ = both(source, data)
+    reuse = params.Reuse(source="adam-0.3", trainable=trainable)
+    network, _, expected, _ = both(source.model_copy(update={"reuse": reuse}), data, source=trained)
+    assert_same_bits(network, expected)
+    hidden = [layer for layer in network.layers if layer.name.startswith(("hidden", "normalized"))]
+    for layer in hidden:
+        before = trained.get_layer(layer.name).get_weights()
+        same = [np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True)]
+        assert all(same) != trainable  # statistics of a frozen batch normalization stay as well
 
 
 @pytest.mark.parametrize("batch", [500, 499, 1000, 7])

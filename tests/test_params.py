@@ -65,6 +65,26 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("network/activation", {"name": "elu", "alpha": -1.0}, "network.activation.alpha: Input"),
         ("network/batch_normalization", 1, "network.batch_normalization: Input should be a valid"),
         ("fetch/sha256/train-images-idx3-ubyte", "abc", "fetch.sha256.train-images-idx3-ubyte:"),
+        ("base/optimizer", "adamw", "base.optimizer: no 'adamw' among optimizers: sgd, momentum"),
+        ("base/dropout", 1, "base.dropout: Input should be less than 1"),
+        ("studies/elu/network/activation/alpha", -1, "studies.elu.network.activation.alpha: Input"),
+        ("studies/elu/network/activation/name", "gelu", "studies.elu.network.activation: unknown"),
+        ("studies/elu/network/activation", None, "studies.elu.network.activation: here belongs"),
+        ("studies/elu/network", {"hiden": [1]}, "studies.elu.network.hiden: unknown key"),
+        ("studies/elu/optimizer", "adam", "studies.elu.optimizer: here belongs a section"),
+        ("studies/elu/optimizer", {"class": "Adan"}, "studies.elu.optimizer: unknown class 'Adan'"),
+        ("studies/elu/dropout", None, "studies.elu.dropout: Input should be a valid number"),
+        ("studies/elu/study", "a b", "studies.elu.study: a name is lower-case letters"),
+        ("studies/x;y", {"study": "layers"}, "studies.x;y: a name is lower-case letters"),
+        ("studies/champion", {"study": "layers"}, "studies.champion: the reports use this name"),
+        ("studies/reused_tuned", {"study": "x"}, "reuse.reused_tuned: the name is taken"),
+        ("reuse/reused_tuned/source", "adam-0.1", "reuse.reused_tuned.source: no variant 'adam-0"),
+        ("reuse/reused_tuned/source", "reused_tuned", "reuse.reused_tuned.source: reused_tuned ->"),
+        ("reuse/reused_tuned/source", "no_hidden_layer", "reuse.reused_tuned.source: the hidden"),
+        ("reuse/reused_tuned/source", "batch_normalization", "reuse.reused_tuned.source: the hidd"),
+        ("reuse/reused_tuned/trainable", "yes", "reuse.reused_tuned.trainable: Input should be"),
+        ("target/validation_accuracy", 88, "target.validation_accuracy: Input should be less"),
+        ("compare/confidence", 95, "compare.confidence: Input should be less than 1"),
         ("libraries/torch", "2.0", "libraries.torch: unknown key"),
     ],
 )
@@ -76,6 +96,26 @@ def test_a_mistake_is_one_sentence_that_names_its_place(
     text = str(caught.value)
     assert text.startswith(sentence)
     assert "\n" not in text
+
+
+def test_variants_that_wait_for_each_other_are_a_circle() -> None:
+    content = changed("reuse/reused_tuned/source", "reused_frozen")
+    content["reuse"]["reused_frozen"]["source"] = "reused_tuned"
+    with pytest.raises(
+        UserError, match="reused_frozen -> reused_tuned -> reused_frozen goes round"
+    ):
+        params.parse(content)
+
+
+def test_a_study_changes_what_its_line_says_and_nothing_else() -> None:
+    content = changed("studies/many", {"study": "x", "dropout": 0.5, "network": {"hidden": [7]}})
+    content["studies"]["many"]["optimizer"] = {"class": "SGD", "learning_rate": 0.5}
+    variants = {variant.name: variant for variant in params.parse(content).variants()}
+    base, many = variants["adam-0.0"], variants["many"]
+    assert many.network == base.network.model_copy(update={"hidden": (7,)})
+    assert (many.dropout, many.optimizer.learning_rate, many.stage) == (0.5, 0.5, "study@many")
+    assert variants["relu"].values() == base.values()
+    assert variants["he_normal"].optimizer == base.optimizer
 
 
 def test_two_mistakes_are_two_lines() -> None:
@@ -113,15 +153,16 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
 
 
 def test_a_variant_is_named_as_dvc_names_its_stage() -> None:
-    names = [v.name for v in params.parse(changed("dropouts", [0, 0.3, 1e-05])).variants()]
+    content = changed("dropouts", [0, 0.3, 1e-05]) | {"reuse": {}}
+    names = [v.name for v in params.parse(content).variants()]
     assert names[:3] == ["sgd-0", "sgd-0.3", "sgd-1e-05"]
 
 
-def test_a_variant_that_is_not_in_params_is_refused_with_what_there_is() -> None:
-    with pytest.raises(UserError, match=r"optimizers: sgd, .*; dropouts: 0.0, 0.3"):
-        params.load().grid("adamw", 0.3)
-    with pytest.raises(UserError, match="no such variant"):
-        params.load().grid("adam", 0.5)
+def test_a_stage_that_trains_no_variant_is_refused_with_what_there_is() -> None:
+    with pytest.raises(
+        UserError, match=r"train@adamw-0\.3: params\.yaml has no such variant; it has"
+    ):
+        params.load().variant("train@adamw-0.3")
 
 
 def leaves(content: Any, place: str = "") -> list[str]:

@@ -61,8 +61,7 @@ def test_the_lock_pins_the_versions_that_params_record_and_names_no_registry(roo
 def test_the_readme_shows_the_results_that_are_in_git(root: Path, tmp_path: Path) -> None:
     copy = tmp_path / "README.md"
     copy.write_text(Path("README.md").read_text())
-    names = [variant.name for variant in params.load().variants()]
-    changed = results.update(copy, Path("reports/metrics.json"), names)
+    changed = results.update(copy, results.blocks(params.load()))
     assert not changed, "run `branchmark readme`"
 
 

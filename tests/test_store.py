@@ -102,7 +102,7 @@ def test_a_store_that_cannot_be_written_does_not_end_a_training(
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     variant = params.load(Path(__file__).parent.parent / "params.yaml").grid("adam", 0.3)
-    provenance = Provenance("train@adam-0.3", variant, "0" * 64, {})
+    provenance = Provenance(variant, "0" * 64, {})
     with Record(provenance, None) as record:  # type: ignore[arg-type]
         for seed in (1, 2):
             with record.seed(seed) as run:

@@ -22,4 +22,4 @@ def write(history: pd.DataFrame, path: Path) -> None:
 
 def read(path: Path) -> pd.DataFrame:
     """The frame that `write` wrote."""
-    return pd.read_csv(path, float_precision="round_trip")
+    return pd.read_csv(path)

@@ -14,21 +14,25 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stages.review.figures import png
+from stages.params import Params
+from stages.review.figures import band, png
+from stages.review.scores import key
 
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 DASHES = ("-", "--", ":", "-.")
 
 
-def curves(table: pd.DataFrame, groups: dict[str, tuple[str, str]]) -> bytes:
-    """Validation loss and accuracy by epoch, the mean over seeds of each variant.
+def curves(table: pd.DataFrame, params: Params) -> bytes:
+    """Validation loss and accuracy by epoch, the mean over seeds of each variant of the grid: a
+    colour for each optimizer, a dash for each dropout.
 
     Args:
         table: `reports/curves.csv`: variant, seed, epoch, metrics.
-        groups: by variant, what decides its colour and what decides its dash.
+        params: the optimizers and the dropouts.
     """
-    colours = dict(zip(dict.fromkeys(c for c, _ in groups.values()), COLOURS * 9, strict=False))
-    dashes = dict(zip(dict.fromkeys(d for _, d in groups.values()), DASHES * 9, strict=False))
+    groups = {f"{o}-{d}": (o, d) for o in params.optimizers for d in params.dropouts}
+    colours = dict(zip(params.optimizers, COLOURS * 9, strict=False))
+    dashes = dict(zip(params.dropouts, DASHES * 9, strict=False))
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     both = figure.subplots(1, 2)
     for axes, metric, label in zip(
@@ -51,18 +55,52 @@ def curves(table: pd.DataFrame, groups: dict[str, tuple[str, str]]) -> bytes:
     both[0].yaxis.set_minor_locator(MaxNLocator(1))
     both[0].yaxis.set_major_formatter("{x:.2f}")
     seeds = table["seed"].nunique()
-    figure.suptitle(f"All variants on the validation split (mean of {seeds} seeds)")
+    figure.suptitle(f"Optimizers and dropouts on the validation split (mean of {seeds} seeds)")
     handles, names = both[1].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right center", fontsize=9)
     return png(figure)
 
 
-def gaps(variants: dict[str, Any], grid: dict[str, dict[str, str]]) -> bytes:
+def studies(table: pd.DataFrame, params: Params) -> bytes:
+    """Validation accuracy by epoch, a panel for each study, with a band over seeds; in grey the
+    base that the study changes.
+
+    Args:
+        table: `reports/curves.csv`: variant, seed, epoch, metrics.
+        params: the studies, the base and the target.
+    """
+    members: dict[str, list[str]] = {}
+    for variant in params.variants():
+        if variant.study != "grid":
+            members.setdefault(variant.study, []).append(variant.name)
+    base = f"{params.base.optimizer}-{params.base.dropout}"
+    target = params.target.validation_accuracy
+    figure = Figure(figsize=(4.6 * max(len(members), 1), 4.6), layout="constrained")
+    panels = figure.subplots(1, max(len(members), 1), sharey=True, squeeze=False)[0]
+    for axes, (study, names) in zip(panels, members.items(), strict=False):
+        axes.axhline(target, color="black", linewidth=0.8, label=f"target {target}")
+        if len(basis := table[table["variant"] == base]):
+            band(axes, basis, "val_accuracy", 0, color="#999999", linewidth=4, label=f"base {base}")
+        for i, name in enumerate(names):
+            style: dict[str, Any] = {"color": COLOURS[i % 7], "linestyle": DASHES[i % 4]}
+            band(axes, table[table["variant"] == name], "val_accuracy", 0.1, label=name, **style)
+        axes.set_title(f"study: {study}", fontsize=11)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.grid(alpha=0.4)
+        axes.legend(fontsize=9, loc="lower right")
+    panels[0].set_ylabel("validation accuracy")
+    seeds = table["seed"].nunique()
+    figure.suptitle(f"Studies on the validation split (mean ± deviation of {seeds} seeds)")
+    return png(figure)
+
+
+def gaps(metrics: dict[str, Any], params: Params) -> bytes:
     """The overfitting gap of each optimizer, a bar for each dropout, error bars over seeds.
 
     Args:
-        variants: those of `reports/metrics.json`.
-        grid: by optimizer, by dropout as written, the variant's key in `variants`.
+        metrics: the variants of `reports/metrics.json`.
+        params: the optimizers and the dropouts.
     """
     figure = Figure(figsize=(12, 4.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -70,13 +108,13 @@ def gaps(variants: dict[str, Any], grid: dict[str, dict[str, str]]) -> bytes:
         "loss_gap": "as the notebook plots it: training loss with Dropout on",
         "evaluated_gap": "of the finished network: Dropout off on both splits",
     }
-    dropouts = list(next(iter(grid.values())))
+    optimizers, dropouts = list(params.optimizers), params.dropouts
     width = 0.8 / len(dropouts)
     for axes, (metric, title) in zip(panels, titles.items(), strict=True):
         for i, dropout in enumerate(dropouts):
-            values = [variants[row[dropout]][metric] for row in grid.values()]
+            values = [metrics[key(f"{optimizer}-{dropout}")][metric] for optimizer in optimizers]
             axes.bar(
-                np.arange(len(grid)) + (i - (len(dropouts) - 1) / 2) * width,
+                np.arange(len(optimizers)) + (i - (len(dropouts) - 1) / 2) * width,
                 [v["mean"] for v in values],
                 width,
                 yerr=[v["std"] for v in values],
@@ -87,7 +125,7 @@ def gaps(variants: dict[str, Any], grid: dict[str, dict[str, str]]) -> bytes:
                 capsize=3,
             )
         axes.axhline(0, color="black", linewidth=0.8)
-        axes.set_xticks(range(len(grid)), list(grid))
+        axes.set_xticks(range(len(optimizers)), optimizers)
         axes.set_xlabel("optimizer")
         axes.set_title(title, fontsize=11)
         axes.grid(axis="y", alpha=0.4)

@@ -23,22 +23,22 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def band(axes: Any, history: pd.DataFrame, metric: str, style: str, **how: Any) -> None:
+def band(axes: Any, history: pd.DataFrame, metric: str, opacity: float = 0.2, **how: Any) -> None:
     """The mean over seeds of a metric by epoch; one standard deviation about it as a band."""
     by_epoch = history.groupby("epoch")[metric]
     mean, deviation = by_epoch.mean(), by_epoch.std()
-    (line,) = axes.plot(mean.index, mean, style, markersize=4, **how)
+    (line,) = axes.plot(mean.index, mean, markersize=4, **how)
     if history["seed"].nunique() > 1:
         low, high = mean - deviation, mean + deviation
-        axes.fill_between(mean.index, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.fill_between(mean.index, low, high, color=line.get_color(), alpha=opacity, lw=0)
 
 
 def loss(history: pd.DataFrame, title: str) -> bytes:
     """The notebook's plot: training loss in blue, validation loss in dotted red, over epochs."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    band(axes, history, "loss", "bo-", label="train")
-    band(axes, history, "val_loss", "ro:", label="validation")
+    band(axes, history, "loss", color="b", marker="o", linestyle="-", label="train")
+    band(axes, history, "val_loss", color="r", marker="o", linestyle=":", label="validation")
     seeds = history["seed"].unique()
     many = len(seeds) > 1
     note = f"mean ± standard deviation of {len(seeds)} seeds" if many else f"seed {seeds[0]}"

@@ -1,72 +1,184 @@
-"""The results table, in Markdown, and its place in the README."""
+"""The results as Markdown tables, and their places in the README."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from stages.errors import UserError
 from stages.outputs.folder import write
+from stages.params import Params
+from stages.review import statistics
 from stages.review.scores import key
 
-
-def table(names: list[str], metrics: dict[str, Any]) -> str:
-    """A row for each variant, the champion in bold; mean ± standard deviation over seeds.
-
-    Args:
-        names: the variants, in the order of the rows.
-        metrics: the content of `reports/metrics.json`.
-    """
-    chosen = metrics["champion"]["variant"]
-    seeds = len(metrics[key(names[0])]["test"]["accuracy"]["seeds"])
-    lines = [
-        "| variant | validation accuracy | test accuracy | loss gap | evaluated gap | best epoch |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for name in names:
-        variant = metrics[key(name)]
-        cells = [
-            cell(variant["validation"]["accuracy"], 4),
-            cell(variant["test"]["accuracy"], 4),
-            cell(variant["loss_gap"], 3),
-            cell(variant["evaluated_gap"], 3),
-            cell(variant["best_epoch"], 1),
-        ]
-        bold = "**" if name == chosen else ""
-        lines.append(f"| {' | '.join(f'{bold}{text}{bold}' for text in [name, *cells])} |")
-    lines += [
-        "",
-        f"Mean ± standard deviation of {seeds} seeds after the last epoch. Loss gap: validation "
-        "loss minus training loss as the notebook plots them, the latter measured with Dropout "
-        "on; evaluated gap: the same of the finished network, Dropout off. Best epoch: the one "
-        "with the lowest validation loss. "
-        f"Champion, chosen on validation: **{chosen}**, test accuracy "
-        f"{cell(metrics['champion']['test_accuracy'], 4)}.",
-    ]
-    return "\n".join(lines) + "\n"
+REPORTS = Path("reports")
 
 
-def cell(spread: dict[str, Any], digits: int) -> str:
-    """``0.8912 ± 0.0021``."""
-    return f"{spread['mean']:.{digits}f} ± {spread['std']:.{digits}f}"
-
-
-def update(readme: Path, metrics: Path, names: list[str]) -> bool:
-    """Put the table of `metrics` between the README's markers; whether that changed it.
+def blocks(params: Params, reports: Path = REPORTS) -> dict[str, str]:
+    """What the README shows of the reports, by the name of its place.
 
     Raises:
-        UserError: there are no results yet, or the README has no place for them.
+        UserError: there are no results yet, or they are of other variants.
     """
-    begin, end = "<!-- results: written by `branchmark readme` -->\n", "<!-- /results -->"
-    text = readme.read_text(encoding="utf-8")
-    if begin not in text or end not in text:
-        raise UserError(f"{readme}: the line {begin.strip()!r} or {end!r} is missing; put it back")
-    if not metrics.exists():
-        raise UserError(f"{metrics}: no results yet; run `dvc repro`")
-    head, rest = text.split(begin, 1)
-    _, tail = rest.split(end, 1)
-    new = f"{head}{begin}\n{table(names, json.loads(metrics.read_text()))}\n{end}{tail}"
-    if new != text:
+    for file in ("metrics.json", "claims.json"):
+        if not (reports / file).exists():
+            raise UserError(f"{reports / file}: no results yet; run `dvc repro`")
+    metrics = json.loads((reports / "metrics.json").read_text())
+    judged = json.loads((reports / "claims.json").read_text())
+    if missing := [v.name for v in params.variants() if key(v.name) not in metrics]:
+        raise UserError(f"{reports}: nothing about {', '.join(missing)} yet; run `dvc repro`")
+    return {
+        "results": grid(params, metrics),
+        "studies": studies(params, metrics),
+        "claims": claims(params, judged["claims"]),
+        "tables": tables(params, judged["tables"]),
+    }
+
+
+def grid(params: Params, metrics: Mapping[str, Any]) -> str:
+    """A row for each optimizer and dropout, and what the columns mean."""
+    names = [variant.name for variant in params.variants() if variant.study == "grid"]
+    champion = metrics["champion"]
+    target = params.target.validation_accuracy
+    text = (
+        f"Mean ± standard deviation of {len(params.train.seeds)} seeds after the last epoch. Loss "
+        "gap: validation loss minus training loss as the notebook plots them, the latter measured "
+        "with Dropout on; evaluated gap: the same of the finished network, Dropout off. Best "
+        "epoch: the one with the lowest validation loss. Epochs to target: the first epoch with a "
+        f"validation accuracy of {target}; where not all seeds reach it, those that do are listed. "
+        f"Champion, chosen on validation: **{champion['variant']}**, test accuracy "
+        f"{cell(champion['test_accuracy'], 4)}."
+    )
+    return markdown(header(target), [row(name, metrics) for name in names]) + "\n" + text + "\n"
+
+
+def studies(params: Params, metrics: Mapping[str, Any]) -> str:
+    """A row for each variant of the studies, and one for the base that they change."""
+    base = f"{params.base.optimizer}-{params.base.dropout}"
+    variants = {variant.name: variant for variant in params.variants()}
+    rows = [["(base)", *row(base, metrics)]] if base in variants else []
+    rows += [[v.study, *row(v.name, metrics)] for v in variants.values() if v.study != "grid"]
+    return markdown(["study", *header(params.target.validation_accuracy)], rows)
+
+
+def header(target: float) -> list[str]:
+    """The columns of `row`."""
+    scores = ["variant", "validation accuracy", "test accuracy", "loss gap", "evaluated gap"]
+    return [*scores, "best epoch", f"epochs to {target}"]
+
+
+def row(name: str, metrics: Mapping[str, Any]) -> list[str]:
+    """The scores of a variant; the champion's in bold."""
+    variant = metrics[key(name)]
+    cells = [
+        name,
+        cell(variant["validation"]["accuracy"], 4),
+        cell(variant["test"]["accuracy"], 4),
+        cell(variant["loss_gap"], 3),
+        cell(variant["evaluated_gap"], 3),
+        cell(variant["best_epoch"], 1),
+        cell(variant["epochs_to_target"], 1),
+    ]
+    bold = "**" if name == metrics["champion"]["variant"] else ""
+    return [f"{bold}{text}{bold}" for text in cells]
+
+
+def cell(spread: Mapping[str, Any], digits: int) -> str:
+    """``0.8912 ± 0.0021``; without a mean the seeds that have a value: ``2 of 5: 18, 19``."""
+    if spread["mean"] is not None:
+        return f"{spread['mean']:.{digits}f} ± {spread['std']:.{digits}f}"
+    there = [f"{value:g}" for value in spread["seeds"] if value is not None]
+    return f"{len(there)} of {len(spread['seeds'])}: {', '.join(there)}" if there else "never"
+
+
+def claims(params: Params, rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """A row for each claim, and the method in words."""
+    confidence = f"{100 * params.compare.confidence:g} %"
+    lines = [
+        [
+            name.split()[0],
+            claim["says"],
+            claim["measure"],
+            interval(claim),
+            str(claim["seeds"]),
+            f"**{claim['verdict']}**",
+        ]
+        for name, claim in rows.items()
+    ]
+    columns = ["", "the notebook says", "measured", "mean [interval]", "seeds", "verdict"]
+    method = (statistics.__doc__ or "").split("The method, in words:\n\n")[1]
+    note = (
+        f"Intervals: {confidence} for all of one number together, {statistics.CORRECTION}. "
+        f"A seed that never reaches the target counts as epoch {params.train.epochs + 1}. "
+        "In words:\n\n"
+    )
+    return markdown(columns, lines) + "\n" + note + method
+
+
+def interval(found: Mapping[str, Any]) -> str:
+    """``+0.12 [-0.03, +0.27]``; the sign of what is no difference goes without saying."""
+    sign = "" if None not in found["true"] else "+"
+    form = f"{sign}.{found['digits']}f"
+    if found["low"] is None:
+        return f"{found['mean']:{form}} (a single seed has no interval)"
+    return f"{found['mean']:{form}} [{found['low']:{form}}, {found['high']:{form}}]"
+
+
+def tables(params: Params, found: Mapping[str, Any]) -> str:
+    """The notebook's numbers, each with where one more of our runs would be."""
+    names = {variant.key: variant.name for variant in params.variants()}
+    rows, epochs, lines = [], [], []
+    for name, table in found.items():
+        for curve, group in groupby(table["rows"], key=lambda each: each["curve"]):
+            line = list(group)
+            epochs = [each["epoch"] for each in line]
+            rows.append([names[name], curve, *(beside(each) for each in line)])
+        many = len(table["rows"])
+        lines.append(
+            f"- {names[name]}: {table['inside']} of {many} numbers inside; that the notebook's run "
+            f"is one like ours **{table['verdict']}**."
+        )
+    confidence = f"{100 * params.compare.confidence:g} %"
+    note = (
+        f"± is where one more run falls with {confidence} (Student's t prediction interval); "
+        f"the verdict allows for the many numbers of a table ({statistics.CORRECTION}).\n"
+    )
+    columns = ["variant", "curve", *(f"epoch {epoch}" for epoch in epochs)]
+    return markdown(columns, rows) + "\n" + "\n".join(lines) + "\n\n" + note
+
+
+def beside(found: Mapping[str, Any]) -> str:
+    """``0.3954 in 0.4021 ± 0.0310``, in bold where it is not."""
+    if found["low"] is None:
+        return f"{found['notebook']:.4f}, ours {found['mean']:.4f}"
+    half = (found["high"] - found["low"]) / 2
+    ours = f"{found['mean']:.4f} ± {half:.4f}"
+    value = f"{found['notebook']:.4f}"
+    return f"{value} in {ours}" if found["inside"] else f"**{value} not in {ours}**"
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of GitHub's Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def update(readme: Path, found: Mapping[str, str]) -> bool:
+    """Put each of `blocks` between its markers in the README; whether that changed it.
+
+    Raises:
+        UserError: the README has no place for one.
+    """
+    old = new = readme.read_text(encoding="utf-8")
+    for name, text in found.items():
+        begin, end = f"<!-- {name}: written by `branchmark readme` -->\n", f"<!-- /{name} -->"
+        if begin not in new or end not in new:
+            raise UserError(f"{readme}: {begin.strip()!r} or {end!r} is missing; put it back")
+        head, rest = new.split(begin, 1)
+        new = f"{head}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}"
+    if new != old:
         write(readme, new)
-    return new != text
+    return new != old

@@ -26,13 +26,21 @@ def score(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> dic
     }
 
 
-def spread(values: list[float]) -> dict[str, Any]:
-    """Mean, sample standard deviation (0 for a single value) and the values of all seeds."""
+def spread(values: list[Any]) -> dict[str, Any]:
+    """Mean, sample standard deviation (0 for a single value) and the values of all seeds.
+
+    Where a seed has no value (it never reaches the target) there is no mean either: that of the
+    others would look better than it is.
+    """
+    if None in values:
+        return {"mean": None, "std": None, "seeds": values}
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     return {"mean": round(float(np.mean(values)), 6), "std": round(deviation, 6), "seeds": values}
 
 
-def of_seed(splits: Mapping[str, Mapping[str, float]], history: pd.DataFrame) -> dict[str, float]:
+def of_seed(
+    splits: Mapping[str, Mapping[str, float]], history: pd.DataFrame, target: float
+) -> dict[str, float | None]:
     """All final scores of one seed, by the names that they have in MLflow.
 
     There are two gaps between validation and training loss. `loss_gap` is that of the notebook's
@@ -42,17 +50,21 @@ def of_seed(splits: Mapping[str, Mapping[str, float]], history: pd.DataFrame) ->
     Args:
         splits: by split, what `score` returned.
         history: the rows of this seed in a frame of `stages.outputs.history`.
+        target: the validation accuracy of `epochs_to_target`, the first epoch that has it; None
+            where no epoch has.
     """
     last = history.iloc[-1]
+    reached = history["epoch"][history["val_accuracy"] >= target]
     names = {f"{split}_{m}": value for split, of in splits.items() for m, value in of.items()}
     return names | {
         "loss_gap": round(float(last["val_loss"] - last["loss"]), 6),
         "evaluated_gap": round(names["validation_loss"] - names["train_loss"], 6),
         "best_epoch": int(history["epoch"].iloc[int(history["val_loss"].argmin())]),
+        "epochs_to_target": int(reached.iloc[0]) if len(reached) else None,
     }
 
 
-def summary(seeds: list[dict[str, float]]) -> dict[str, Any]:
+def summary(seeds: list[dict[str, float | None]]) -> dict[str, Any]:
     """What `reports/metrics.json` says of a variant: each score of `of_seed` over the seeds,
     those of a split in a section of their own."""
     found: dict[str, Any] = {split: {} for split in SPLITS}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-Scores = Mapping[str, float]  # by name: test_accuracy, loss_gap, ...
+Scores = Mapping[str, float | None]  # by name: test_accuracy, loss_gap, ...
 
 
 def join(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
@@ -39,10 +40,41 @@ def log(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
     for variant, (fingerprint, by_seed) in found.items():
         query = f"tags.variant = '{variant}' and tags.fingerprint = '{fingerprint}'"
         values = {str(seed): dict(scores) for seed, scores in by_seed.items()}
-        names = next(iter(values.values()))
-        mean = {name: float(np.mean([v[name] for v in values.values()])) for name in names}
-        for run in client.search_runs([experiment], query, max_results=1000):
-            expected = values.get(run.data.tags.get("seed", ""), mean)
-            missing = {k: v for k, v in expected.items() if run.data.metrics.get(k) != v}
+        took: dict[str, list[float | None]] = {}  # by the variant's run, seconds to the target
+        found_runs = client.search_runs([experiment], query, max_results=1000)
+        for run in sorted(found_runs, key=lambda run: "seed" not in run.data.tags):
+            if (seed := run.data.tags.get("seed")) in values:
+                expected = dict(values[seed])
+                seconds = seconds_to(client, run, expected["epochs_to_target"])
+                took.setdefault(run.data.tags.get("mlflow.parentRunId", ""), []).append(seconds)
+            else:
+                expected = mean(values)
+                seconds = average(took.get(run.info.run_id, [None]))
+            expected["seconds_to_target"] = seconds
+            missing = {
+                name: value
+                for name, value in expected.items()
+                if value is not None and run.data.metrics.get(name) != value
+            }
             if missing:
                 runs.log_metrics(client, run.info.run_id, missing)
+
+
+def mean(by_seed: Mapping[str, Scores]) -> dict[str, float | None]:
+    """The mean of each score."""
+    names = next(iter(by_seed.values()))
+    return {name: average([scores[name] for scores in by_seed.values()]) for name in names}
+
+
+def average(values: list[float | None]) -> float | None:
+    """The mean; None where a seed has no value."""
+    there = [value for value in values if value is not None]
+    return float(np.mean(there)) if len(there) == len(values) else None
+
+
+def seconds_to(client: Any, run: Any, epochs: float | None) -> float | None:
+    """The seconds that the first `epochs` epochs of a run took; None where nobody measured them."""
+    if epochs is None or "epoch_seconds" not in run.data.metrics:
+        return None
+    measured = client.get_metric_history(run.info.run_id, "epoch_seconds")
+    return float(sum(metric.value for metric in measured if metric.step <= epochs))

@@ -20,8 +20,10 @@ from mlflow import MlflowClient
 
 from tests.project import Project
 
-VARIANTS = ["sgd-0.0", "sgd-0.3", "adam-0.0", "adam-0.3"]
-TRAININGS = {f"train@{name}" for name in VARIANTS}
+GRID = ["sgd-0.0", "sgd-0.3", "adam-0.0", "adam-0.3"]
+VARIANTS = [*GRID, "elu", "reused_frozen"]
+STUDIES = {"study@elu", "reuse@reused_frozen"}
+TRAININGS = {f"train@{name}" for name in GRID} | STUDIES
 
 
 def runs(project: Project, query: str = "") -> list[Any]:
@@ -36,7 +38,7 @@ def runs(project: Project, query: str = "") -> list[Any]:
 def test_every_variant_has_its_outputs_and_its_place_in_the_reports(reproduced: Project) -> None:
     root = reproduced.root
     metrics = json.loads((root / "reports/metrics.json").read_text())
-    assert set(metrics) == {"champion", "sgd-0_0", "sgd-0_3", "adam-0_0", "adam-0_3"}
+    assert set(metrics) == {"champion", *(name.replace(".", "_") for name in VARIANTS)}
     curves = pd.read_csv(root / "reports/curves.csv")
     for name in VARIANTS:
         files = {path.name for path in (root / "runs" / name).iterdir()}
@@ -83,7 +85,7 @@ def test_each_variant_has_a_run_and_in_it_one_for_each_seed(reproduced: Project)
     parents = {run.info.run_id: run for run in found if "seed" not in run.data.tags}
     assert sorted(run.info.run_name for run in parents.values()) == sorted(VARIANTS)
     seeds = [run for run in found if "seed" in run.data.tags]
-    assert len(seeds) == 8
+    assert len(seeds) == 2 * len(VARIANTS)
     for run in found:
         assert run.info.status == "FINISHED"
     for run in seeds:
@@ -104,6 +106,7 @@ def test_a_run_says_all_that_the_outputs_say(reproduced: Project) -> None:
         assert tags["fingerprint"] == summary["fingerprint"]
         assert tags["data"] == summary["data"]
         assert tags["dvc_stage"] == "train@adam-0.3"
+        assert tags["study"] == "grid"
         assert tags["branch"] == "main"
         assert tags["commit"] == reproduced.git("rev-parse", "HEAD~1").strip()
         assert tags["dirty"] == "false"
@@ -176,7 +179,49 @@ def test_a_stage_forced_again_leaves_the_same_bytes(project: Project) -> None:
 def test_changing_a_learning_rate_reruns_its_two_variants(project: Project) -> None:
     with project.params() as params:
         params["optimizers"]["adam"]["learning_rate"] = 0.002
-    assert project.stale() == {"train@adam-0.0", "train@adam-0.3", "evaluate"}
+    assert project.stale() == {"train@adam-0.0", "train@adam-0.3"} | STUDIES | {"evaluate"}
+
+
+def test_changing_a_studys_override_reruns_its_stage_and_evaluate_alone(project: Project) -> None:
+    with project.params() as params:
+        params["studies"]["elu"]["network"]["activation"]["alpha"] = 0.5
+    assert project.stale() == {"study@elu", "evaluate"}
+
+
+def test_a_new_line_of_studies_reruns_nothing_but_itself(project: Project) -> None:
+    with project.params() as params:
+        params["studies"]["wide"] = {"study": "layers", "network": {"hidden": [200]}}
+        params["reuse"]["tuned"] = {"study": "speed_up", "source": "elu", "trainable": True}
+    assert project.stale() == {"study@wide", "reuse@tuned", "evaluate"}
+
+
+def test_a_reusing_variant_depends_on_the_output_of_its_source(project: Project) -> None:
+    lock = (project.root / "dvc.lock").read_text()
+    stage = lock.split("  reuse@reused_frozen:")[1].split("\n  ")[0:]
+    assert "path: runs/adam-0.0" in "\n".join(stage)
+    shutil.rmtree(project.root / "runs/adam-0.0")
+    assert {"train@adam-0.0", "reuse@reused_frozen"} <= project.stale()
+
+
+def test_frozen_layers_are_those_of_their_source(reproduced: Project) -> None:
+    from stages.outputs import keras_file
+
+    runs_folder = reproduced.root / "runs"
+    for seed in (1, 2):
+        source = keras_file.load(runs_folder / f"adam-0.0/seed-{seed}.keras")
+        reused = keras_file.load(runs_folder / f"reused_frozen/seed-{seed}.keras")
+        for name, same in (("hidden_1", True), ("probabilities", False)):
+            pair = [network.get_layer(name).get_weights()[0] for network in (source, reused)]
+            assert np.array_equal(*pair) == same
+
+
+def test_the_target_and_the_confidence_rerun_evaluate_alone(project: Project) -> None:
+    with project.params() as params:
+        params["target"]["validation_accuracy"] = 0.5
+    assert project.stale() == {"evaluate"}
+    with project.params() as params:
+        params["compare"]["confidence"] = 0.9
+    assert project.stale() == {"evaluate"}
 
 
 def test_a_new_optimizer_reruns_nothing_but_itself(project: Project) -> None:
@@ -188,7 +233,7 @@ def test_a_new_optimizer_reruns_nothing_but_itself(project: Project) -> None:
 def test_changing_epochs_reruns_all_trainings_and_not_prepare(project: Project) -> None:
     with project.params() as params:
         params["train"]["epochs"] = 3
-    assert project.stale() == TRAININGS  # and then evaluate, when their outputs have changed
+    assert project.stale() == TRAININGS | {"evaluate"}
 
 
 def test_comments_order_and_the_readme_rerun_nothing(project: Project) -> None:
@@ -229,7 +274,7 @@ def test_another_version_of_a_library_that_computes_makes_every_training_stale_a
     with project.params() as params:
         params["libraries"][library] = "1.0.0"
     assert project.stale() >= TRAININGS | {"evaluate"}
-    result = project.run("python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3")
+    result = project.run("python", "-m", "stages.train", "train@adam-0.3")
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: libraries.{library}: the pipeline records 1.0.0")
     assert "Traceback" not in result.stderr
@@ -245,10 +290,12 @@ def test_another_version_of_a_library_that_draws_or_tests_reruns_nothing(project
 def test_a_removed_variant_leaves_no_trace(project: Project) -> None:
     with project.params() as params:
         del params["optimizers"]["sgd"]
+        params["studies"] = {}
     project.ok("dvc", "repro")
-    assert "sgd" not in (project.root / "reports/metrics.json").read_text()
-    assert "sgd" not in (project.root / "reports/curves.csv").read_text()
-    assert {path.name for path in (project.root / "runs").iterdir()} == {"adam-0.0", "adam-0.3"}
+    for report in ("metrics.json", "curves.csv", "claims.json"):
+        assert not re.search("sgd|elu", (project.root / "reports" / report).read_text())
+    left = {path.name for path in (project.root / "runs").iterdir()}
+    assert left == {"adam-0.0", "adam-0.3", "reused_frozen"}
     assert project.stale() == set()
 
 
@@ -269,7 +316,7 @@ def start_training(project: Project) -> subprocess.Popen[str]:
         params["train"]["epochs"] = 20_000
     known = len(runs(project))
     process = subprocess.Popen(
-        ["python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3"],
+        ["python", "-m", "stages.train", "train@adam-0.3"],
         cwd=project.root, env=project.env(), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for _ in range(600):
@@ -307,7 +354,7 @@ def test_a_failing_training_leaves_a_failed_run_and_no_output(project: Project) 
         )
     )
     shutil.rmtree(project.root / "runs/adam-0.3")
-    result = project.run("python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3")
+    result = project.run("python", "-m", "stages.train", "train@adam-0.3")
     assert result.returncode == 1
     assert result.stderr.strip().startswith("error: stages/network/epoch.py: edited while")
     assert "Traceback" not in result.stderr
@@ -331,7 +378,7 @@ def test_bad_input_is_one_sentence(project: Project, break_it: Any, sentence: st
     for path in (project.root / "data/prepared").iterdir():  # DVC may have linked them
         path.chmod(0o644)
     break_it(project.root)
-    result = project.run("python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3")
+    result = project.run("python", "-m", "stages.train", "train@adam-0.3")
     assert result.returncode == 1
     assert sentence in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -345,9 +392,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_output(project: Project) -> N
     if mounted.returncode:
         pytest.skip("mounting a small disk needs the rights of root")
     try:
-        result = project.run(
-            "python", "-m", "stages.train", "--optimizer", "adam", "--dropout", "0.3"
-        )
+        result = project.run("python", "-m", "stages.train", "train@adam-0.3")
         assert result.returncode == 1
         assert "the disk is full" in result.stderr
         assert "Traceback" not in result.stderr
@@ -363,7 +408,7 @@ def test_the_branch_of_a_detached_head_comes_from_the_environment(project: Proje
     project.git("checkout", "--quiet", "--detach")
     try:
         project.ok(
-            "python", "-m", "stages.train", "--optimizer", "sgd", "--dropout", "0.3",
+            "python", "-m", "stages.train", "train@sgd-0.3",
             GITHUB_HEAD_REF="feature/x",
         )  # fmt: skip
     finally:
@@ -374,7 +419,7 @@ def test_the_branch_of_a_detached_head_comes_from_the_environment(project: Proje
 def test_an_edited_tree_is_tagged_dirty_and_its_diff_kept(project: Project) -> None:
     with project.params() as params:
         params["optimizers"]["sgd"]["learning_rate"] = 0.05
-    project.ok("python", "-m", "stages.train", "--optimizer", "sgd", "--dropout", "0.3")
+    project.ok("python", "-m", "stages.train", "train@sgd-0.3")
     client = MlflowClient(project.uri())
     (parent,) = [run for run in runs(project)[:3] if "seed" not in run.data.tags]
     assert parent.data.tags["dirty"] == "true"
