@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,10 +19,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def root() -> None:
+def root(context: typer.Context) -> None:
     """Run in the project's root folder, whatever folder it was called in."""
     found = next((p for p in (Path.cwd(), *Path.cwd().parents) if (p / "dvc.yaml").exists()), None)
     if found is None:
+        if context.invoked_subcommand == "compare":  # a bare clone has no files; git is enough
+            return
         raise UserError("no dvc.yaml in this folder or above it; run this inside the project")
     os.chdir(found)
 
@@ -45,6 +47,53 @@ def readme() -> None:
 
     changed = results.update(Path("README.md"), results.blocks(params.load()))
     print("README.md: results written" if changed else "README.md: nothing to change")
+
+
+@app.command()
+def compare(
+    base: Annotated[
+        str | None, typer.Argument(help="Any revision; by default where HEAD left main.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Argument(help="Any revision; by default the working tree.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write a Markdown report here.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with charts here; it opens offline.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write everything as JSON here.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Write curves.png and differences.png to this folder.")
+    ] = None,
+    fail_on: Annotated[
+        Literal["worse"] | None, typer.Option(help="Exit with 1 when something is worse.")
+    ] = None,
+) -> None:
+    """Judge HEAD against BASE: what changed, and is it better, worse, or within noise?"""
+    from rich.console import Console
+
+    from stages.outputs.folder import write
+    from stages.review import changes, side, views
+    from stages.review import compare as judge
+
+    sides = side.side(base or side.merge_base(head)), side.side(head)
+    found, changed = judge.compare(*sides), changes.changes(*sides)
+    views.terminal(found, changed, Console())
+    if markdown:
+        write(markdown, views.as_markdown(found, changed))
+    if json:
+        write(json, views.as_json(found, changed))
+    if html:
+        from stages.review.html import page
+
+        write(html, page(found, changed))
+    if pictures:
+        from stages.review import overlay
+
+        write(pictures / "curves.png", overlay.curves(found))
+        write(pictures / "differences.png", overlay.differences(found))
+    if fail_on and any(row.verdict == judge.WORSE for row in found.rows):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -137,6 +137,24 @@ def test_a_run_says_all_that_the_outputs_say(reproduced: Project) -> None:
         assert {m.key for m in model.metrics} >= {"loss", "accuracy", "val_loss", "val_accuracy"}
 
 
+def test_the_seconds_to_the_target_are_in_mlflow_alone(reproduced: Project) -> None:
+    metrics = json.loads((reproduced.root / "reports/metrics.json").read_text())
+    client = MlflowClient(reproduced.uri())
+    found = 0
+    for run in runs(reproduced, "tags.variant = 'adam-0.0'"):
+        tags, epochs = run.data.tags, metrics["adam-0_0"]["epochs_to_target"]
+        if "seed" not in tags:
+            assert ("seconds_to_target" in run.data.metrics) == (epochs["mean"] is not None)
+            continue
+        reached = epochs["seeds"][int(tags["seed"]) - 1]
+        taken = [m.value for m in client.get_metric_history(run.info.run_id, "epoch_seconds")]
+        expected = None if reached is None else pytest.approx(sum(taken[:reached]))
+        assert run.data.metrics.get("seconds_to_target") == expected
+        found += reached is not None
+    assert found, "no seed reaches the target: this test shows nothing"
+    assert "seconds" not in (reproduced.root / "reports/metrics.json").read_text()
+
+
 def test_a_logged_model_predicts_the_same_where_this_project_is_not_installed(
     reproduced: Project, tmp_path: Path
 ) -> None:

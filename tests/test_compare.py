@@ -1,0 +1,293 @@
+"""Verdicts on two revisions, from what git holds alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+from scipy.stats import false_discovery_control
+
+from stages.errors import UserError
+from stages.review import changes, compare, side, views
+from stages.review.compare import NOISE
+from stages.review.scores import spread
+from stages.review.statistics import of_mean
+
+YML = YAML()
+SEEDS = [1, 2, 3, 4, 5]
+VARIANTS = ("sgd-0_0", "adam-0_0", "elu")
+
+
+class Repository:
+    """A git repository with parameters and invented results, without DVC, cache or store."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "reports").mkdir()
+        (root / "dvc.yaml").write_text("stages: {}\n")
+        self.params: dict[str, Any] = {
+            "train": {"epochs": 20, "seeds": list(SEEDS)},
+            "optimizers": {"adam": {"class": "Adam", "learning_rate": 0.001}},
+            "libraries": {"keras": "3.15.1"},
+            "compare": {"confidence": 0.95, "min_effect": 0.5},
+        }
+        self.metrics = {name: invented(i) for i, name in enumerate(VARIANTS)}
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("config", "user.name", "tester")
+        self.git("config", "user.email", "tester@example.org")
+
+    def git(self, *arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def write(self) -> None:
+        with (self.root / "params.yaml").open("w") as file:
+            YML.dump(self.params, file)
+        (self.root / "reports/metrics.json").write_text(json.dumps(self.metrics))
+
+    def commit(self, message: str) -> str:
+        self.write()
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def better(self, name: str, points: float) -> None:
+        """Give a variant other results: `points` better, by nearly the same for every seed."""
+        seeds = self.metrics[name]["validation"]["accuracy"]["seeds"]
+        moved = [round(a + points / 100 + 1e-4 * (-1) ** i, 6) for i, a in enumerate(seeds)]
+        self.metrics[name]["validation"]["accuracy"] = spread(moved)
+        self.metrics[name]["fingerprint"] += "x"
+
+
+def invented(i: int) -> dict[str, Any]:
+    random = np.random.default_rng(i)
+    numbers = [round(float(x), 6) for x in 0.88 + 0.003 * random.normal(size=5)]
+    return {
+        "fingerprint": f"{i:016x}",
+        "validation": {"accuracy": spread(numbers), "loss": spread(numbers)},
+        "loss_gap": spread(numbers),
+        "epochs_to_target": spread([5, 6, 5, None, 7]),
+    }
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.chdir(tmp_path)
+    made = Repository(tmp_path)
+    made.commit("base")
+    return made
+
+
+def branchmark(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    program = str(Path(sys.executable).parent / "branchmark")
+    return subprocess.run([program, *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def verdicts(base: str | None, head: str | None) -> dict[tuple[str, str], str]:
+    found = compare.compare(side.side(base), side.side(head))
+    return {(row.variant, row.metric.name): row.verdict for row in found.rows}
+
+
+def test_equal_fingerprints_are_unchanged_and_not_compared(repository: Repository) -> None:
+    found = compare.compare(side.side("main"), side.side(None))
+    assert found.rows == ()
+    assert found.unchanged == VARIANTS
+
+
+def test_a_clear_difference_is_better_or_worse_by_the_metrics_direction(
+    repository: Repository,
+) -> None:
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.better("elu", 2.0)
+    repository.better("sgd-0_0", -2.0)
+    gap = repository.metrics["elu"]["loss_gap"]["seeds"]
+    repository.metrics["elu"]["loss_gap"] = spread([g + 0.1 + 1e-4 * i for i, g in enumerate(gap)])
+    repository.commit("head")
+    found = verdicts("main", "feature")
+    assert found["elu", "validation accuracy"] == "better"
+    assert found["elu", "loss gap"] == "worse"
+    assert found["sgd-0_0", "validation accuracy"] == "worse"
+    assert found["sgd-0_0", "validation loss"] == "within noise"
+    assert ("adam-0_0", "validation accuracy") not in found
+
+
+def test_a_sure_but_trivial_difference_is_noise(repository: Repository) -> None:
+    repository.better("elu", 0.3)
+    repository.write()
+    assert verdicts("main", None)["elu", "validation accuracy"] == "within noise"
+    repository.params["compare"]["min_effect"] = 0.1
+    repository.write()
+    assert verdicts("main", None)["elu", "validation accuracy"] == "better"
+
+
+def test_seeds_are_paired_by_their_number_and_not_by_their_place(repository: Repository) -> None:
+    """The same results in another order of seeds differ in nothing."""
+    repository.params["train"]["seeds"] = [5, 4, 3, 2, 1]
+    for variant in repository.metrics.values():
+        for found in (variant["validation"]["accuracy"], variant["loss_gap"]):
+            found["seeds"] = found["seeds"][::-1]
+        variant["fingerprint"] += "x"
+    repository.write()
+    found = compare.compare(side.side("main"), side.side(None))
+    means = {row.interval.mean for row in found.rows if row.metric.name in ("loss gap",)}
+    assert means == {0.0}
+
+
+def test_fewer_than_three_seeds_in_common_are_too_few(repository: Repository) -> None:
+    repository.params["train"]["seeds"] = [4, 5, 6, 7, 8]
+    repository.better("elu", 2.0)
+    repository.write()
+    assert set(verdicts("main", None).values()) == {"too few seeds"}
+
+
+def test_variants_of_one_side_are_added_or_removed(repository: Repository) -> None:
+    repository.metrics["tanh"] = invented(9)
+    del repository.metrics["elu"]
+    repository.write()
+    found = compare.compare(side.side("main"), side.side(None))
+    assert (found.added, found.removed) == (("tanh",), ("elu",))
+
+
+def undecided(*differences: Any) -> list[compare.Row]:
+    """Rows with these differences by seed, of a metric without a threshold."""
+    metric, nothing = compare.METRICS[1], of_mean([0.0, 0.0], 0.95)
+    return [compare.Row("x", metric, 0, 0, tuple(d), nothing, NOISE) for d in differences]
+
+
+def test_where_nothing_differs_there_is_an_alarm_in_no_more_than_five_of_a_hundred() -> None:
+    """Families of 40 rows, seeds drawn anew on both sides."""
+    random = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(600):
+        rows = undecided(*random.normal(size=(40, 5)))
+        alarms += any(row.verdict != NOISE for row in compare.judged(rows, 0.95, 0))
+    assert alarms / 600 < 0.075
+
+
+def test_an_interval_excludes_zero_exactly_where_the_test_says_so() -> None:
+    random = np.random.default_rng(1)
+    for shift in (0.0, 1.0, 3.0, 6.0):
+        rows = undecided(*(random.normal(size=5) + shift * (i % 2) for i in range(20)))
+        p_values = [compare.p_value(row.differences) for row in rows]
+        believed = false_discovery_control(p_values) <= 0.05
+        decided = [row.verdict != NOISE for row in compare.judged(rows, 0.95, 0)]
+        assert decided == list(believed)
+
+
+def test_what_changed_is_told_by_leaf(repository: Repository) -> None:
+    repository.params["optimizers"]["adam"]["learning_rate"] = 0.002
+    repository.params["optimizers"]["slow"] = {"class": "SGD"}
+    repository.params["libraries"]["keras"] = "3.16.0"
+    repository.write()
+    found = changes.changes(side.side("main"), side.side(None))
+    assert found.params == {
+        "optimizers.adam.learning_rate": ("0.001", "0.002"),
+        "optimizers.slow.class": ("—", "SGD"),
+    }
+    assert found.libraries == {"libraries.keras": ("3.15.1", "3.16.0")}
+    assert found.modules == []
+    assert found.data is None
+
+
+def test_the_base_is_where_the_branch_left_main(repository: Repository) -> None:
+    """What others merged meanwhile is not blamed on the branch."""
+    left = repository.git("rev-parse", "HEAD")
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.commit("on the branch")
+    repository.git("checkout", "--quiet", "main")
+    repository.better("adam-0_0", -3)
+    repository.commit("meanwhile on main")
+    assert side.merge_base("feature") == left
+    repository.git("checkout", "--quiet", "--detach", "feature")
+    assert side.merge_base(None) == left
+
+
+def test_a_bare_clone_is_enough(
+    repository: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.better("elu", 2.0)
+    repository.commit("head")
+    bare = tmp_path_factory.mktemp("elsewhere") / "bare.git"
+    repository.git("clone", "--quiet", "--bare", str(repository.root), str(bare))
+    result = branchmark("compare", "main", "feature", cwd=bare)
+    assert result.returncode == 0, result.stderr
+    assert "better" in result.stdout
+
+
+def test_the_exit_code_is_a_gate_only_when_asked(repository: Repository) -> None:
+    repository.better("elu", -2.0)
+    repository.write()
+    assert branchmark("compare", "main", cwd=repository.root).returncode == 0
+    assert branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root).returncode == 1
+    repository.better("elu", 4.0)
+    repository.write()
+    assert branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere: no such branch, tag or commit"),
+        (["--upload-pack=x"], "No such option"),
+        (["orphan"], None),
+        ([], None),
+        (["empty"], "empty: it has no params.yaml"),
+    ],
+)
+def test_odd_revisions_are_one_sentence_or_work(
+    repository: Repository, arguments: list[str], sentence: str | None
+) -> None:
+    repository.git("checkout", "--quiet", "--orphan", "orphan")
+    repository.commit("unrelated history")
+    repository.git("checkout", "--quiet", "--orphan", "empty")
+    repository.git("rm", "-r", "--force", "--quiet", ".")
+    repository.git("commit", "--quiet", "--allow-empty", "--message", "empty")
+    repository.git("checkout", "--quiet", "main")
+    result = branchmark("compare", *arguments, cwd=repository.root)
+    assert "Traceback" not in result.stderr
+    if sentence is None:
+        assert result.returncode == 0, result.stderr
+    else:
+        assert result.returncode != 0
+        assert sentence in result.stderr
+
+
+def test_unrelated_and_shallow_histories_say_what_to_do(
+    repository: Repository,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository.git("checkout", "--quiet", "--orphan", "orphan")
+    repository.commit("unrelated")
+    with pytest.raises(UserError, match="no commit in common; or name the base"):
+        side.merge_base("orphan")
+    repository.git("checkout", "--quiet", "main")
+    repository.commit("another")
+    repository.git("branch", "feature", "HEAD~1")
+    shallow = tmp_path_factory.mktemp("elsewhere") / "shallow"
+    source = f"file://{repository.root}"
+    repository.git("clone", "--quiet", "--depth=1", "--no-single-branch", source, str(shallow))
+    monkeypatch.chdir(shallow)
+    with pytest.raises(UserError, match="this clone is shallow: `git fetch --unshallow`"):
+        side.merge_base("feature")
+
+
+def test_markdown_begins_with_the_answer_and_json_has_every_row(repository: Repository) -> None:
+    repository.better("elu", 2.0)
+    repository.write()
+    found = compare.compare(side.side("main"), side.side(None))
+    changed = changes.changes(found.base, found.head)
+    text = views.as_markdown(found, changed)
+    assert text.splitlines()[2].startswith("**1 better, 3 within noise, 2 variants unchanged")
+    assert "| elu | validation accuracy |" in text
+    content = json.loads(views.as_json(found, changed))
+    assert [row["verdict"] for row in content["rows"]].count("better") == 1
+    assert len(content["rows"]) == 4
