@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from stages.errors import UserError, tell
+
+if TYPE_CHECKING:
+    from stages.review.compare import Comparison, Row
+    from stages.review.views import PagesOf
 
 app = typer.Typer(
     add_completion=False,
@@ -78,15 +83,16 @@ def compare(
 
     sides = side.side(base or side.merge_base(head)), side.side(head)
     found, changed = judge.compare(*sides), changes.changes(*sides)
-    views.terminal(found, changed, Console())
+    pages = pages_of(found)
+    views.terminal(found, changed, Console(), pages)
     if markdown:
-        write(markdown, views.as_markdown(found, changed))
+        write(markdown, views.as_markdown(found, changed, pages))
     if json:
-        write(json, views.as_json(found, changed))
+        write(json, views.as_json(found, changed, pages))
     if html:
         from stages.review.html import page
 
-        write(html, page(found, changed))
+        write(html, page(found, changed, pages))
     if pictures:
         from stages.review import overlay
 
@@ -94,6 +100,27 @@ def compare(
         write(pictures / "differences.png", overlay.differences(found))
     if fail_on and any(row.verdict == judge.WORSE for row in found.rows):
         raise typer.Exit(1)
+
+
+def pages_of(found: Comparison) -> PagesOf:
+    """Where the rows lead to in MLflow; nowhere, and it says so, without a store."""
+    from stages.review.views import Pages, nowhere
+    from stages.tracking.links import links
+
+    try:
+        known = links(each for row in found.rows for each in row.fingerprints)
+        reason = "there is no MLflow store here"
+    except Exception as error:
+        known, reason = None, " ".join(str(error).split())[:200]
+    if known is None:
+        print(f"without links: {reason}", file=sys.stderr)
+        return nowhere
+
+    def pages(row: Row) -> Pages:
+        base, head = map(known.run, row.fingerprints)
+        return Pages(base, head, known.together(row.fingerprints))
+
+    return pages
 
 
 @app.command()

@@ -158,7 +158,7 @@ def test_variants_of_one_side_are_added_or_removed(repository: Repository) -> No
 def undecided(*differences: Any) -> list[compare.Row]:
     """Rows with these differences by seed, of a metric without a threshold."""
     metric, nothing = compare.METRICS[1], of_mean([0.0, 0.0], 0.95)
-    return [compare.Row("x", metric, 0, 0, tuple(d), nothing, NOISE) for d in differences]
+    return [compare.Row("x", ("", ""), metric, 0, 0, tuple(d), nothing, NOISE) for d in differences]
 
 
 def test_where_nothing_differs_there_is_an_alarm_in_no_more_than_five_of_a_hundred() -> None:

@@ -101,7 +101,7 @@ def points(metrics: Mapping[str, Any], one: str, other: str) -> list[float]:
 
 def activations(metrics: Mapping[str, Any]) -> list[Claim]:
     """ELU > LeakyReLU > ReLU > tanh > sigmoid: each neighbouring pair, in accuracy points."""
-    measure = "validation accuracy, points"
+    measure = "difference of validation accuracy, points"
     found = []
     for better, worse in pairwise(ORDER):
         if values := points(metrics, better, worse):
@@ -122,7 +122,7 @@ def patience(metrics: Mapping[str, Any], curves: pd.DataFrame) -> list[Claim]:
     found = [Claim(2, "best epoch", says, measure, best, (4, 8), 1)]
     if len(late):
         lowest = [table.groupby("seed")["val_loss"].min() for table in (late, early)]
-        measure = "lowest validation loss after epoch 6 − until then"
+        measure = "lowest validation loss after epoch 6 minus that until then"
         values = list(lowest[0] - lowest[1])
         found.append(Claim(2, "loss after epoch 6", says, measure, values, ABOVE, 4))
     return found
@@ -131,8 +131,8 @@ def patience(metrics: Mapping[str, Any], curves: pd.DataFrame) -> list[Claim]:
 def dropout(params: Params, metrics: Mapping[str, Any]) -> list[Claim]:
     """Dropout 0.3 reduces overfitting, for each optimizer, by both gaps."""
     gaps = {
-        "loss_gap": "loss gap as plotted",
-        "evaluated_gap": "loss gap with Dropout off",
+        "loss_gap": "loss gap as plotted: with minus without dropout",
+        "evaluated_gap": "the same, both losses measured with Dropout off",
     }
     found = []
     for gap, measure in gaps.items():
@@ -155,7 +155,9 @@ def faster(params: Params, metrics: Mapping[str, Any]) -> list[Claim]:
         found = seeds(metrics, variant, "epochs_to_target")
         return [never if value is None else value for value in found]
 
-    measure = f"epochs to {params.target.validation_accuracy} validation accuracy"
+    measure = (
+        f"epochs to {params.target.validation_accuracy} validation accuracy, minus those of sgd"
+    )
     found = []
     for optimizer in FASTER:
         if values := difference(epochs(f"{optimizer}-0.0"), epochs("sgd-0.0")):
@@ -171,7 +173,7 @@ def linear(params: Params, metrics: Mapping[str, Any]) -> list[Claim]:
         return []
     margin = params.compare.min_effect
     says = "a linear hidden layer is no better than no hidden layer"
-    measure = f"validation accuracy, points (better: by {margin} or more)"
+    measure = f"difference of validation accuracy, points (better: by {margin} or more)"
     return [Claim(5, "linear", says, measure, values, (-math.inf, margin))]
 
 

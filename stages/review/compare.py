@@ -57,6 +57,7 @@ class Row:
     """One variant and metric: means of both sides, the difference, and what it says."""
 
     variant: str
+    fingerprints: tuple[str, str]  # base, head
     metric: Metric
     base: float
     head: float
@@ -125,7 +126,8 @@ def measured(key: str, metric: Metric, base: Side, head: Side) -> Row | None:
     verdict = NOISE if len(common) >= ENOUGH else FEW
     means = (sum(a) / len(a), sum(b) / len(b))
     name = (base.names | head.names).get(key, key)
-    return Row(name, metric, *means, tuple(differences), unsure, verdict)
+    prints = (str(base.variants[key]["fingerprint"]), str(head.variants[key]["fingerprint"]))
+    return Row(name, prints, metric, *means, tuple(differences), unsure, verdict)
 
 
 def values(side: Side, key: str, metric: Metric) -> dict[int, float]:

@@ -6,6 +6,7 @@ to anybody.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -13,13 +14,13 @@ import pandas as pd
 
 from stages.review.changes import Changes
 from stages.review.compare import BETTER, WORSE, Comparison
-from stages.review.views import COLUMNS, MARKS, cells, headline, inputs, method, title
+from stages.review.views import COLUMNS, PagesOf, cells, headline, inputs, method, nowhere, title
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: left; }
-td.number { font-variant-numeric: tabular-nums; }
+td { font-variant-numeric: tabular-nums; } a { color: inherit; }
 tr.better { background: #d6e9f5; } tr.worse { background: #fbe3d1; }
 .answer { font-size: 1.3rem; font-weight: 600; } .method { color: #555; font-size: .9rem; }
 """
@@ -34,18 +35,19 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 SHOWN = 4  # variants whose curves are to be seen at first; the legend shows the others
 
 
-def page(found: Comparison, changes: Changes) -> str:
+def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -> str:
     """The whole file."""
     name = escape(title(found))
     parts = [
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{name}</title>",
         f"<style>{STYLE}</style><h1>{name}</h1>",
         f"<p class='answer'>{escape(headline(found))}</p>",
-        verdicts(found),
+        verdicts(found, pages),
         f"<p class='method'>{escape(method(found))}</p>",
     ]
     if rows := inputs(changes):
-        parts += ["<h2>What changed</h2>", table(("what", "base", "head"), rows)]
+        lines = [[escape(cell) for cell in row] for row in rows]
+        parts += ["<h2>What changed</h2>", table(("what", "base", "head"), lines)]
     for heading, keys in (("Added", found.added), ("Removed", found.removed)):
         if keys:
             parts.append(f"<p>{heading}: {escape(', '.join(keys))}</p>")
@@ -53,23 +55,33 @@ def page(found: Comparison, changes: Changes) -> str:
     return "\n".join(parts) + "\n"
 
 
-def verdicts(found: Comparison) -> str:
+def verdicts(found: Comparison, pages: PagesOf) -> str:
     """The rows, those with a verdict first."""
     first = [row for row in found.rows if row.verdict in (BETTER, WORSE)]
     rows = first + [row for row in found.rows if row.verdict not in (BETTER, WORSE)]
     if not rows:
         return ""
-    lines = [[*cells(row), f"{MARKS[row.verdict]} {row.verdict}"] for row in rows]
+    lines = [
+        [linked(cell, url) for cell, url in zip(cells(row), pages(row).each(), strict=True)]
+        for row in rows
+    ]
     return table(COLUMNS, lines, [row.verdict for row in rows])
 
 
-def table(columns: tuple[str, ...], rows: list[list[str]], classes: list[str] | None = None) -> str:
-    """An HTML table; every value is escaped."""
+def linked(text: str, url: str | None) -> str:
+    """Escaped text, as a link where it leads somewhere."""
+    return f"<a href='{escape(url)}'>{escape(text)}</a>" if url else escape(text)
+
+
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequence[str] = ()
+) -> str:
+    """An HTML table of cells that are escaped already."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     lines = [f"<table><tr>{head}</tr>"]
     for i, row in enumerate(rows):
         look = f" class='{classes[i].split()[0]}'" if classes else ""
-        line = "".join(f"<td class='number'>{escape(value)}</td>" for value in row)
+        line = "".join(f"<td>{cell}</td>" for cell in row)
         lines.append(f"<tr{look}>{line}</tr>")
     return "\n".join([*lines, "</table>"])
 

@@ -60,7 +60,13 @@ def studies(params: Params, metrics: Mapping[str, Any]) -> str:
     base = f"{params.base.optimizer}-{params.base.dropout}"
     variants = {variant.name: variant for variant in params.variants()}
     rows = [["(base)", *row(base, metrics)]] if base in variants else []
-    rows += [[v.study, *row(v.name, metrics)] for v in variants.values() if v.study != "grid"]
+    names = dict.fromkeys(v.study for v in variants.values() if v.study != "grid")
+    rows += [
+        [study, *row(v.name, metrics)]
+        for study in names
+        for v in variants.values()
+        if v.study == study
+    ]
     return markdown(["study", *header(params.target.validation_accuracy)], rows)
 
 

@@ -7,7 +7,7 @@ The method, in words:
 2. So two variants are compared seed by seed: five differences instead of two averages. What a
    seed does to both cancels out.
 3. The mean of the differences is our best guess. How far it may be off is told by how much they
-   scatter: Student's t interval (`scipy.stats.ttest_rel`, `ttest_1samp`).
+   scatter: Student's t interval (`scipy.stats.ttest_1samp` of the differences).
 4. A claim names the values for which it is true, e.g. "above 0". It *holds* if the whole interval
    is among them, *does not hold* if none of it is; else we *cannot tell*.
 5. Who looks at twenty intervals of 95 % finds one that is wrong. So those of one claim are made

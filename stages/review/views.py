@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from stages.review.changes import Changes
 from stages.review.compare import BETTER, FEW, METHOD, NOISE, WORSE, Comparison, Row
@@ -20,15 +22,37 @@ STYLES = {BETTER: "bold blue", WORSE: "bold dark_orange", NOISE: "dim", FEW: "di
 COLUMNS = ("variant", "metric", "base", "head", "difference [interval]", "verdict")
 
 
+@dataclass(frozen=True)
+class Pages:
+    """Where a row leads to in MLflow: the run of each side, and both compared; None: nowhere."""
+
+    base: str | None = None
+    head: str | None = None
+    both: str | None = None
+
+    def each(self) -> tuple[str | None, ...]:
+        """For the cells of a row, in the order of `COLUMNS`."""
+        return (None, None, self.base, self.head, None, self.both)
+
+
+PagesOf = Callable[[Row], Pages]
+
+
+def nowhere(row: Row) -> Pages:
+    """Without a store there are no pages."""
+    return Pages()
+
+
 def cells(row: Row) -> list[str]:
-    """A row of the table, without its verdict."""
+    """A row of the table."""
     digits = row.metric.digits
     interval = row.interval
     difference = f"{interval.mean:+.{digits}f}"
     if not math.isnan(interval.low):
         difference += f" [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
     means = [f"{value:.{digits}f}" for value in (row.base, row.head)]
-    return [row.variant, row.metric.name, *means, difference]
+    verdict = f"{MARKS[row.verdict]} {row.verdict}"
+    return [row.variant, row.metric.name, *means, difference, verdict]
 
 
 def headline(found: Comparison) -> str:
@@ -68,7 +92,9 @@ def title(found: Comparison) -> str:
     return " → ".join(sides)
 
 
-def terminal(found: Comparison, changes: Changes, console: Console) -> None:
+def terminal(
+    found: Comparison, changes: Changes, console: Console, pages: PagesOf = nowhere
+) -> None:
     """Print tables of what changed and of the verdicts."""
     console.print(f"[bold]{title(found)}[/bold]", highlight=False)
     if rows := inputs(changes):
@@ -79,8 +105,9 @@ def terminal(found: Comparison, changes: Changes, console: Console) -> None:
     if found.rows:
         table = Table(*COLUMNS)
         for row in found.rows:
-            verdict = f"{MARKS[row.verdict]} {row.verdict}"
-            table.add_row(*cells(row), verdict, style=STYLES[row.verdict])
+            linked = zip(cells(row), pages(row).each(), strict=True)
+            texts = [Text(cell, style=f"link {url}" if url else "") for cell, url in linked]
+            table.add_row(*texts, style=STYLES[row.verdict])
         console.print(table)
     for name, keys in (("added", found.added), ("removed", found.removed)):
         if keys:
@@ -89,16 +116,16 @@ def terminal(found: Comparison, changes: Changes, console: Console) -> None:
     console.print(method(found), style="dim", highlight=False)
 
 
-def as_markdown(found: Comparison, changes: Changes) -> str:
+def as_markdown(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -> str:
     """For a job summary or a comment: the answer first, tables below."""
     parts = [f"### {title(found)}", f"**{headline(found)}**"]
     decided = [row for row in found.rows if row.verdict in (BETTER, WORSE)]
     rest = [row for row in found.rows if row.verdict not in (BETTER, WORSE)]
     if decided:
-        parts.append(table(decided))
+        parts.append(table(decided, pages))
     if rest:
         noise = f"<details><summary>{len(rest)} rows within noise</summary>\n\n"
-        parts.append(f"{noise}{table(rest)}\n</details>")
+        parts.append(f"{noise}{table(rest, pages)}\n</details>")
     if rows := inputs(changes):
         lines = [[f"`{what}`", before, after] for what, before, after in rows]
         parts.append(markdown(["changed", "base", "head"], lines))
@@ -108,13 +135,19 @@ def as_markdown(found: Comparison, changes: Changes) -> str:
     return "\n\n".join([*parts, f"<sub>{method(found)}</sub>"]) + "\n"
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row], pages: PagesOf) -> str:
     """Rows as a Markdown table."""
-    lines = [[*cells(row), f"{MARKS[row.verdict]} **{row.verdict}**"] for row in rows]
+    lines = [
+        [
+            f"[{cell}]({url})" if url else cell
+            for cell, url in zip(cells(row), pages(row).each(), strict=True)
+        ]
+        for row in rows
+    ]
     return markdown(COLUMNS, lines)
 
 
-def as_json(found: Comparison, changes: Changes) -> str:
+def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -> str:
     """Everything, for other programs."""
     rows: list[dict[str, Any]] = [
         {
@@ -127,6 +160,7 @@ def as_json(found: Comparison, changes: Changes) -> str:
             "high": None if math.isnan(row.interval.high) else row.interval.high,
             "seeds": row.interval.seeds,
             "verdict": row.verdict,
+            "pages": asdict(pages(row)),
         }
         for row in found.rows
     ]

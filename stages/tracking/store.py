@@ -10,17 +10,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-# Before MLflow is imported: nothing is sent anywhere, and a server that does not answer is left
-# soon, because a training must not wait for it.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0.1")
-
-from mlflow import MlflowClient
+from typing import TYPE_CHECKING
 
 from stages.tracking.revision import project_root
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 EXPERIMENT = "fashion-mnist"
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
@@ -40,6 +35,7 @@ def open_store() -> tuple[MlflowClient, str]:
     import logging
 
     import mlflow
+    from mlflow import MlflowClient
 
     logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # "Creating initial tables..."
     uri = tracking_uri()
