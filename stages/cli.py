@@ -136,8 +136,8 @@ def ui(
     # One worker and no job runners: the page is for one person, and starts in seconds. Host
     # checks and the refusal of cross-origin posts stay as MLflow sets them.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    command = ["mlflow", "ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    os.execvp(command[0], [*command, "--backend-store-uri", store.tracking_uri()])
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(command[0], [*command, "--workers", "1", "--backend-store-uri", store.tracking_uri()])
 
 
 def main() -> None:

@@ -149,7 +149,7 @@ def stage() -> tuple[dict[str, float], float, float]:
         total = time.perf_counter() - begin
         assert status == 0, "the stage failed"
         (run,) = client.search_runs([experiment], "tags.`mlflow.runName` = 'adam-0.3'")
-    prefix = "seconds/"
+    prefix = "system/seconds_"
     found = run.data.metrics.items()
     phases = {name.removeprefix(prefix): value for name, value in found if name.startswith(prefix)}
     phases["exit and the rest"] = total - sum(phases.values())

@@ -119,7 +119,7 @@ class Record:
         runs.log_mean_history(self.client, self.run_id, history)
         runs.log_picture(self.client, self.run_id, picture)
         seconds = {**seconds, "tracking": self.seconds}
-        timings = {f"seconds/{phase}": value for phase, value in seconds.items()}
+        timings = {f"system/seconds_{phase}": value for phase, value in seconds.items()}
         runs.log_metrics(self.client, self.run_id, timings)
 
     @shielded

@@ -123,7 +123,7 @@ def test_a_run_says_all_that_the_outputs_say(reproduced: Project) -> None:
             assert run.data.metrics["test_accuracy"] == pytest.approx(
                 metrics["test"]["accuracy"]["mean"], abs=1e-6
             )
-            assert "seconds/epochs" in run.data.metrics
+            assert "system/seconds_epochs" in run.data.metrics
             continue
         mine = history[history["seed"] == int(tags["seed"])]
         for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
