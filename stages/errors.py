@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
@@ -41,7 +43,20 @@ def run(main: Callable[..., Any]) -> NoReturn:
     signal.signal(signal.SIGTERM, terminate)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
-    tell(app)
+    try:
+        tell(app)
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else 1)
+
+
+def leave(code: int) -> NoReturn:
+    """End at once, also when a thread still waits for a server: all that matters is written."""
+    others = set(threading.enumerate()) - {threading.main_thread()}
+    if any(not thread.daemon for thread in others):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def tell(app: typer.Typer) -> NoReturn:
