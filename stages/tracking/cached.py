@@ -66,4 +66,4 @@ def pull(sha: str, folder: str, into: Path) -> Files:
 def has_remote() -> bool:
     """Whether DVC has a default remote to pull from."""
     command = [sys.executable, "-m", "dvc", "config", "core.remote"]
-    return not subprocess.run(command, capture_output=True).returncode
+    return bool(subprocess.run(command, capture_output=True).stdout.strip())

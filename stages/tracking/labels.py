@@ -74,29 +74,36 @@ def changes(store: Store, truth: Truth) -> Iterator[Change]:
     for key, group in store.groups.items():
         chosen = store.chosen(key)
         for recorded in group:
-            if recorded is not chosen and recorded.at_work:
+            if recorded is chosen:
+                wanted = of_chosen(key, group, truth)
+            elif recorded.at_work:
                 continue
-            wanted = wanted_of(recorded, key, chosen, truth)
+            else:
+                wanted = of_other(recorded, superseded=chosen is not None)
             if any(run.data.tags.get(k) != v for run in recorded.runs for k, v in wanted.items()):
                 yield Change(recorded, wanted)
 
 
-def wanted_of(
-    recorded: Recorded, key: Key, chosen: Recorded | None, truth: Truth
-) -> dict[str, str | None]:
-    """The tags that a run should have."""
-    tags = recorded.run.data.tags
-    if chosen is not recorded:
-        superseded = "true" if chosen else tags.get(SUPERSEDED)
-        return {LIVE_ON: None, SUPERSEDED: superseded, OUTPUT: tags.get(OUTPUT)}
-    stays = {n for n in names(tags.get(LIVE_ON)) if n not in truth.gone and n not in truth.live}
+def of_chosen(key: Key, group: list[Recorded], truth: Truth) -> dict[str, str | None]:
+    """The tags of the run that counts. It takes over what those before it said of branches and
+    outputs that nobody looked at now."""
+    said = [recorded.run.data.tags for recorded in group]
+    before = {name for tags in said for name in names(tags.get(LIVE_ON))}
+    stays = before - set(truth.gone) - truth.live.keys()
     now = {name for name, keys in truth.live.items() if key in keys}
-    hashes = {*tags.get(OUTPUT, "").split(), *truth.outputs.get(key, ())}
+    hashes = {md5 for tags in said for md5 in tags.get(OUTPUT, "").split()}
     return {
         LIVE_ON: text(stays | now),
         SUPERSEDED: None,
-        OUTPUT: " ".join(sorted(hashes)) or None,
+        OUTPUT: " ".join(sorted(hashes.union(truth.outputs.get(key, ())))) or None,
     }
+
+
+def of_other(recorded: Recorded, superseded: bool) -> dict[str, str | None]:
+    """The tags of a run that another one supersedes, or that is not complete."""
+    tags = recorded.run.data.tags
+    after = "true" if superseded else tags.get(SUPERSEDED)
+    return {LIVE_ON: None, SUPERSEDED: after, OUTPUT: tags.get(OUTPUT)}
 
 
 def text(found: Iterable[str]) -> str | None:

@@ -125,7 +125,9 @@ class Sync:
 
     def carry_out(self, progress: Callable[[list[Step]], Iterator[Step]]) -> list[Step]:
         """Do all that must be done, and return it; `progress` goes through steps and shows them."""
-        done = self.do(self.endings, progress) + self.do(self.restorations, progress)
+        done = self.do(self.endings, progress)
+        begun = self.do(self.restorations, progress)
+        done += [step for step in begun if self.store.chosen((step.variant, step.fingerprint))]
         # Two people's sync at once may each write a tag that the other has just changed, and what
         # the first one wrote is lost: look again, until there is nothing to change.
         for _ in range(ATTEMPTS):
@@ -168,9 +170,16 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
         done = work.plan() if dry_run else work.carry_out(shown)
         if not dry_run:
             departed.remember(work.held.live)
-        if done or not quiet:
-            tell(done, dry_run, work, commits)
-        if problems := list(complaints(work.held, pulling)):
+        problems = list(complaints(work.held, pulling))
+        if done:
+            show(done, dry_run)
+        elif not quiet and not problems:
+            names = ", ".join(str(commit) for commit in commits[-3:])
+            more = f" and {len(commits) - 3} more" if len(commits) > 3 else ""
+            print(
+                f"nothing to do: MLflow has the {len(work.held.results)} results of {names}{more}"
+            )
+        if problems:
             raise UserError(redacted("\n       ".join(problems)))
 
 
@@ -185,22 +194,19 @@ def shown(steps: list[Step]) -> Iterator[Step]:
     yield from track(steps, description, console=console, transient=True, disable=disable)
 
 
-def tell(done: list[Step], dry_run: bool, work: Sync, commits: list[Commit]) -> None:
-    """Print what was done, or would be, as a table."""
+def show(done: list[Step], dry_run: bool) -> None:
+    """Print what was done, or would be, as a table; a restored run goes without its tags."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    if not done:
-        names = ", ".join(str(commit) for commit in commits[-3:])
-        more = f" and {len(commits) - 3} more" if len(commits) > 3 else ""
-        results = len(work.held.results)
-        print(f"nothing to do: MLflow has the {results} results of {names}{more} as they are")
-        return
+    fresh = {(step.variant, step.fingerprint) for step in done if step.what == "restored"}
     table = Table(title="what would be done" if dry_run else None, title_justify="left")
     for heading in ("", "variant", "fingerprint", "how"):
         table.add_column(heading, overflow="fold")
     for step in done:
+        if step.what in ("tagged", "scores") and (step.variant, step.fingerprint) in fresh:
+            continue
         cells = (step.what, step.variant, step.fingerprint, step.detail)
         table.add_row(*(Text(redacted(cell)) for cell in cells))
     Console().print(table)
