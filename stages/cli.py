@@ -106,14 +106,15 @@ def pages_of(found: Comparison) -> PagesOf:
     """Where the rows lead to in MLflow; nowhere, and it says so, without a store."""
     from stages.review.views import Pages, nowhere
     from stages.tracking.links import links
+    from stages.tracking.reasons import reason
 
     try:
         known = links(each for row in found.rows for each in row.fingerprints)
-        reason = "there is no MLflow store here"
+        why = "there is no MLflow store here"
     except Exception as error:
-        known, reason = None, " ".join(str(error).split())[:200]
+        known, why = None, reason(error)
     if known is None:
-        print(f"without links: {reason}", file=sys.stderr)
+        print(f"without links: {why}", file=sys.stderr)
         return nowhere
 
     def pages(row: Row) -> Pages:
@@ -124,22 +125,71 @@ def pages_of(found: Comparison) -> PagesOf:
 
 
 @app.command()
+def sync(
+    revision: Annotated[
+        list[str] | None,
+        typer.Argument(help="Branches, tags or commits; without any, the current branch."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every local and remote branch and tag.")
+    ] = False,
+    pull: Annotated[
+        bool, typer.Option("--pull", help="Fetch what is not in DVC's cache from its remote.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Say nothing where there is nothing to do.")
+    ] = False,
+) -> None:
+    """Bring MLflow into agreement with git and DVC: restore runs, tag them with their branches."""
+    if revision and everything:
+        raise UserError("--all and revisions: name the one or the other")
+    # A server may take its time over a model; a training would not wait, but this has nothing
+    # else to do.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    from stages.tracking import sync
+
+    sync.sync(revision or [], everything, pull, dry_run, quiet)
+
+
+@app.command()
+def install(
+    remove: Annotated[bool, typer.Option("--remove", help="Take it out again.")] = False,
+) -> None:
+    """Put `branchmark sync` into git's post-commit hook, beside what others have there."""
+    from stages.tracking import hook
+
+    print(hook.remove() if remove else hook.install())
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Where it listens, on this machine only.")] = 5000,
 ) -> None:
     """Serve MLflow's page of this project on http://127.0.0.1:5000, until Ctrl-C."""
     from stages.tracking import store
 
+    uri = store.tracking_uri()
+    if uri.startswith("http"):
+        raise UserError("MLFLOW_TRACKING_URI names a server: open its address in a browser")
     _, experiment = store.open_store()
     page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
     print(f"runs:   {page}\ncurves: {page}&compareRunsMode=CHART", flush=True)
     # One worker and no job runners: the page is for one person, and starts in seconds. Host
     # checks and the refusal of cross-origin posts stay as MLflow sets them.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # its password must not stand among the processes
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(command[0], [*command, "--workers", "1", "--backend-store-uri", store.tracking_uri()])
+    os.execv(command[0], [*command, "--workers", "1"])
 
 
 def main() -> None:
     """Run the command; what a person did wrong is one sentence, exit code 1."""
     tell(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,19 @@ class Project:
         self.git("config", "user.name", "tester")
         self.git("config", "user.email", "tester@example.org")
 
+    def copy(self, root: Path) -> Project:
+        """The same repository elsewhere, without its store, which names places by their paths."""
+        left = shutil.ignore_patterns("mlflow.db*", "mlruns", "tmp")
+        shutil.copytree(self.root, root, symlinks=True, ignore=left)
+        return Project.at(root)
+
+    @classmethod
+    def at(cls, root: Path) -> Project:
+        """The project that is there already."""
+        project = cls.__new__(cls)
+        project.root = root
+        return project
+
     def shrink(self) -> None:
         """Two optimizers, two dropouts, two studies, two seeds, two epochs, 600 pictures."""
         with self.params() as params:

@@ -55,7 +55,7 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 keras.config.set_floatx("float32")  # ~/.keras/keras.json may say otherwise
 keras.config.disable_interactive_logging()  # no progress bar for each `predict`
 
-__all__ = ["check_libraries", "keras", "settings", "tf", "versions"]
+__all__ = ["check_libraries", "keras", "settings", "tf"]
 
 
 def check_libraries(recorded: dict[str, str]) -> None:
@@ -81,8 +81,3 @@ def settings() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpu_features": sorted({*extensions["baseline"], *extensions["found"]}),
     }
-
-
-def versions(*libraries: str) -> list[str]:
-    """The installed versions as pip writes them: ``keras==3.15.1``."""
-    return [f"{library}=={version(library)}" for library in libraries]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,19 @@ def summary(seeds: list[dict[str, float | None]]) -> dict[str, Any]:
         section, key = (found[split], metric) if split in SPLITS else (found, name)
         section[key] = spread([seed[name] for seed in seeds])
     return found
+
+
+def by_seed(summary: Mapping[str, Any], seeds: Sequence[int]) -> dict[int, dict[str, float | None]]:
+    """The scores of each seed, back from what `summary` made of them."""
+    found: dict[str, list[float | None]] = {}
+    for name, entry in summary.items():
+        if not isinstance(entry, Mapping):
+            continue
+        of = {name: entry} if "seeds" in entry else {f"{name}_{m}": e for m, e in entry.items()}
+        found |= {score: spread["seeds"] for score, spread in of.items()}
+    return {
+        seed: {name: values[i] for name, values in found.items()} for i, seed in enumerate(seeds)
+    }
 
 
 def champion(variants: Mapping[str, Any]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+from stages.tracking.reasons import reason
 
 Scores = Mapping[str, float | None]  # by name: test_accuracy, loss_gap, ...
 
@@ -24,10 +26,9 @@ def join(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
     try:
         log(found)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
         print(
-            f"warning: MLflow's store cannot be written ({reason}); the evaluation is whole in "
-            "reports/",
+            f"warning: MLflow's store cannot be written ({reason(error)}); the evaluation is whole "
+            "in reports/",
             file=sys.stderr,
         )
 
@@ -39,25 +40,41 @@ def log(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
     client, experiment = store.open_store()
     for variant, (fingerprint, by_seed) in found.items():
         query = f"tags.variant = '{variant}' and tags.fingerprint = '{fingerprint}'"
-        values = {str(seed): dict(scores) for seed, scores in by_seed.items()}
-        took: dict[str, list[float | None]] = {}  # by the variant's run, seconds to the target
-        found_runs = client.search_runs([experiment], query, max_results=1000)
-        for run in sorted(found_runs, key=lambda run: "seed" not in run.data.tags):
-            if (seed := run.data.tags.get("seed")) in values:
-                expected = dict(values[seed])
-                seconds = seconds_to(client, run, expected["epochs_to_target"])
-                took.setdefault(run.data.tags.get("mlflow.parentRunId", ""), []).append(seconds)
-            else:
-                expected = mean(values)
-                seconds = average(took.get(run.info.run_id, [None]))
-            expected["seconds_to_target"] = seconds
-            missing = {
-                name: value
-                for name, value in expected.items()
-                if value is not None and run.data.metrics.get(name) != value
-            }
-            if missing:
-                runs.log_metrics(client, run.info.run_id, missing)
+        there = client.search_runs([experiment], query, max_results=1000)
+        for run_id, values in missing(client, there, by_seed).items():
+            runs.log_metrics(client, run_id, values)
+
+
+def missing(
+    client: Any, there: Iterable[Any], by_seed: Mapping[int, Scores]
+) -> dict[str, dict[str, float]]:
+    """By run, the scores that it does not have, or has with another value.
+
+    Args:
+        client: of the store, for the seconds that the epochs took.
+        there: runs of one fingerprint, of seeds and of the variant.
+        by_seed: the scores of that fingerprint.
+    """
+    values = {str(seed): scores for seed, scores in by_seed.items()}
+    took: dict[str, list[float | None]] = {}  # by the variant's run, seconds to the target
+    result = {}
+    for run in sorted(there, key=lambda run: "seed" not in run.data.tags):
+        if (seed := run.data.tags.get("seed")) in values:
+            expected = dict(values[seed])
+            seconds = seconds_to(client, run, expected.get("epochs_to_target"))
+            took.setdefault(run.data.tags.get("mlflow.parentRunId", ""), []).append(seconds)
+        else:
+            expected = mean(values)
+            seconds = average(took.get(run.info.run_id, [None]))
+        expected["seconds_to_target"] = seconds
+        lacking = {
+            name: value
+            for name, value in expected.items()
+            if value is not None and run.data.metrics.get(name) != value
+        }
+        if lacking:
+            result[run.info.run_id] = lacking
+    return result
 
 
 def mean(by_seed: Mapping[str, Scores]) -> dict[str, float | None]:
@@ -74,7 +91,10 @@ def average(values: list[float | None]) -> float | None:
 
 def seconds_to(client: Any, run: Any, epochs: float | None) -> float | None:
     """The seconds that the first `epochs` epochs of a run took; None where nobody measured them."""
-    if epochs is None or "epoch_seconds" not in run.data.metrics:
+    known = run.data.metrics
+    if epochs is None or "epoch_seconds" not in known:
         return None
+    if "seconds_to_target" in known and known.get("epochs_to_target") == epochs:
+        return float(known["seconds_to_target"])
     measured = client.get_metric_history(run.info.run_id, "epoch_seconds")
     return float(sum(metric.value for metric in measured if metric.step <= epochs))

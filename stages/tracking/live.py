@@ -7,18 +7,18 @@ with one warning, and the training goes on.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import numpy as np
-
 from stages.data.arrays import Prepared
-from stages.tracking import runs
+from stages.tracking import process, runs
 from stages.tracking.interrupts import held
 from stages.tracking.provenance import Provenance
+from stages.tracking.reasons import reason, redacted
 from stages.tracking.revision import revision
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -55,6 +55,7 @@ class Record:
 
     def __init__(self, provenance: Provenance, data: Prepared) -> None:
         self.provenance, self.data = provenance, data
+        self.summary = provenance.summary()
         self.lost = False
         self.seconds = 0.0  # spent on tracking
         self.run_id = ""
@@ -62,9 +63,8 @@ class Record:
     def lose(self, error: Exception) -> None:
         """Say once that the record ends here, and why."""
         self.lost = True
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
         print(
-            f"warning: MLflow's store cannot be written ({reason}); the training goes on "
+            f"warning: MLflow's store cannot be written ({reason(error)}); the training goes on "
             "without it and its outputs are whole",
             file=sys.stderr,
         )
@@ -90,15 +90,17 @@ class Record:
         name = self.provenance.variant.name
         self.run_id = self.start(name, {})
         if self.tree.dirty:
-            self.client.log_text(self.run_id, self.tree.diff + "\n", "uncommitted.diff")
+            diff = redacted(self.tree.diff) + "\n"
+            self.client.log_text(self.run_id, diff, "uncommitted.diff")
 
     def start(self, name: str, tags: dict[str, str], **params: Any) -> str:
         """Start a run with the tags, parameters and dataset that all runs of the variant have."""
-        tags = runs.tags(self.provenance, self.tree) | tags
+        user = os.environ.get("USER", "")
+        tags = runs.tags(self.summary, self.tree, user) | process.tags() | tags
         run = self.client.create_run(self.experiment, tags=tags, run_name=name)
         run_id = str(run.info.run_id)
-        runs.log_params(self.client, run_id, self.provenance.variant, **params)
-        runs.log_dataset(self.client, run_id, self.data)
+        runs.log_params(self.client, run_id, self.summary, **params)
+        runs.log_dataset(self.client, run_id, self.data.train, self.data.digest)
         return run_id
 
     @contextmanager
@@ -144,7 +146,8 @@ class SeedRun:
         self.client = record.client
         tags = {"seed": str(self.seed), "mlflow.parentRunId": record.run_id}
         self.run_id = record.start(f"{variant.name} seed {self.seed}", tags, seed=self.seed)
-        self.model_id = runs.create_model(self.client, record.experiment, self.run_id, variant)
+        summary = record.summary
+        self.model_id = runs.create_model(self.client, record.experiment, self.run_id, summary)
 
     @shielded
     def epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
@@ -156,11 +159,10 @@ class SeedRun:
     @shielded
     def finish(self, network: Any, picture: bytes) -> None:
         """Log the trained network and the seed's loss plot."""
-        record = self.record
-        epochs = record.provenance.variant.train.epochs
-        example = record.data.train.images[:2].astype(np.float32) / np.float32(255)
-        runs.log_model(self.client, self.run_id, self.model_id, network, example, epochs)
-        runs.link_model(self.client, record.run_id, self.model_id, epochs)
+        record, summary = self.record, self.record.summary
+        train = record.data.train
+        runs.log_model(self.client, self.run_id, self.model_id, network, train, summary)
+        runs.link_model(self.client, record.run_id, self.model_id, summary)
         runs.log_picture(self.client, self.run_id, picture)
 
     @shielded

@@ -23,7 +23,12 @@ DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
 
 def tracking_uri() -> str:
     """The address of the store: `MLFLOW_TRACKING_URI`, or the project's own SQLite file."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / DATABASE}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or own_uri()
+
+
+def own_uri() -> str:
+    """The address of the project's own SQLite file, which nobody else writes."""
+    return f"sqlite:///{project_root() / DATABASE}"
 
 
 def open_store() -> tuple[MlflowClient, str]:

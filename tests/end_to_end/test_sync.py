@@ -1,0 +1,436 @@
+"""MLflow is a view of git and DVC: deleted, it comes back; out of step, it is brought back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from stages.outputs import keras_file
+from stages.tracking import process
+from tests.project import Project
+
+LIVE_METRICS = ("seconds/", "epoch_seconds", "samples_per_second", "seconds_to_target")
+NOT_COMPARED = {  # by nature: who, where and when, and what only sync knows
+    *process.TAGS, "commit", "mlflow.source.git.commit", "mlflow.user", "mlflow.parentRunId",
+    "restored", "live_on", "dvc_output", "superseded",
+}  # fmt: skip
+
+
+def runs(project: Project, query: str = "") -> list[Any]:
+    client = MlflowClient(project.uri())
+    experiment = client.get_experiment_by_name("fashion-mnist")
+    return list(client.search_runs([experiment.experiment_id], query, max_results=1000))
+
+
+def live_on(project: Project, branch: str) -> set[str]:
+    """The fingerprints of the variants' runs that the README's filter finds."""
+    found = runs(project, f"tags.live_on LIKE '%|{branch}|%'")
+    variants = [run for run in found if "seed" not in run.data.tags]
+    assert len(found) == 3 * len(variants)  # with those of their two seeds
+    return {run.data.tags["fingerprint"] for run in variants}
+
+
+def held_by(project: Project, revision: str) -> set[str]:
+    """The fingerprints of a revision's outputs, by DVC's own means."""
+    lock = project.git("show", f"{revision}:dvc.lock")
+    names = {line.split("runs/")[1] for line in lock.splitlines() if "- path: runs/" in line}
+    program = f"""
+import dvc.api, json
+for name in {sorted(names)}:
+    print(json.loads(dvc.api.read(f"runs/{{name}}/summary.json", rev={revision!r}))["fingerprint"])
+"""
+    return set(project.ok(sys.executable, "-c", program).split())
+
+
+def content(project: Project) -> list[str]:
+    """All that the store says, and the names of all of its files."""
+    with sqlite3.connect(project.root / "mlflow.db") as database:
+        lines = list(database.iterdump())
+    return lines + sorted(str(path) for path in (project.root / "mlruns").rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def branched(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two branches of which one differs in one variant, and no store. Not changed by its tests."""
+    project = reproduced.copy(tmp_path_factory.mktemp("sync") / "project")
+    project.git("switch", "--quiet", "--create", "warm")
+    with project.params() as params:
+        params["optimizers"]["sgd"]["learning_rate"] = 0.02
+    project.ok("dvc", "repro", "--quiet", "--single-item", "train@sgd-0.3")
+    project.commit("sgd learns faster; only one variant is trained yet")
+    project.git("switch", "--quiet", "main")
+    project.git("tag", "before", "main~1")  # there was no dvc.lock
+    for path in (project.root / "mlflow.db", project.root / "mlflow.db.lock"):
+        path.unlink()
+    shutil.rmtree(project.root / "mlruns")
+    return project
+
+
+@pytest.fixture(scope="module")
+def synced(branched: Project) -> Project:
+    """The same after `branchmark sync --all`. Tests leave branches as they found them."""
+    out = branched.ok("branchmark", "sync", "--all")
+    assert out.count("restored") == 7
+    return branched
+
+
+# Deleted and back again
+
+
+def test_every_run_of_every_branch_comes_back_after_the_store_was_deleted(synced: Project) -> None:
+    found = runs(synced)
+    assert len(found) == 7 * 3
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert {run.data.tags["restored"] for run in found} == {"true"}
+    assert len(held_by(synced, "main") | held_by(synced, "warm")) == 7
+    for branch in ("main", "warm"):
+        assert live_on(synced, branch) == held_by(synced, branch)
+
+
+def test_a_second_sync_changes_nothing_and_says_so(synced: Project) -> None:
+    synced.ok("branchmark", "sync", "--all")
+    before = content(synced)
+    for arguments in (["--all"], ["warm", "before"]):
+        out = synced.ok("branchmark", "sync", *arguments)
+        assert out.startswith("nothing to do: MLflow has the ")
+        assert content(synced) == before
+    assert synced.ok("branchmark", "sync", "--quiet") == ""
+
+
+def test_a_restored_run_says_what_the_live_one_says_field_by_field(
+    synced: Project, reproduced: Project
+) -> None:
+    summary = json.loads((reproduced.root / "runs/adam-0.3/summary.json").read_text())
+    query = f"tags.fingerprint = '{summary['fingerprint']}' and attributes.status = 'FINISHED'"
+    at = int(synced.git("show", "--no-patch", "--format=%ct", "main")) * 1000
+    for seed in ("1", "2", None):
+        live, restored = (
+            next(run for run in runs(project, query) if run.data.tags.get("seed") == seed)
+            for project in (reproduced, synced)
+        )
+        compare_runs(live, restored, at)
+        compare_metrics(reproduced, live, synced, restored, at)
+        compare_files(reproduced, live, synced, restored)
+        if seed:
+            compare_models(reproduced, live, synced, restored)
+
+
+def compare_runs(live: Any, restored: Any, at: int) -> None:
+    assert restored.data.params == live.data.params
+    assert restored.info.run_name == live.info.run_name
+    assert (restored.info.start_time, restored.info.end_time) == (at, at)
+    ours, theirs = (
+        {key: value for key, value in run.data.tags.items() if key not in NOT_COMPARED}
+        for run in (restored, live)
+    )
+    ours.pop("mlflow.loggedImages"), theirs.pop("mlflow.loggedImages")
+    assert ours == theirs
+    assert restored.data.tags["restored"] == "true"
+    assert set(process.TAGS) & set(restored.data.tags) == set()
+    assert set(process.TAGS) <= set(live.data.tags)
+    assert ("mlflow.parentRunId" in restored.data.tags) == ("seed" in live.data.tags)
+    (ours,), (theirs,) = restored.inputs.dataset_inputs, live.inputs.dataset_inputs
+    assert ours.to_dictionary() == theirs.to_dictionary()
+    steps = [[m.step for m in run.outputs.model_outputs] for run in (restored, live)]
+    assert steps[0] == steps[1]
+
+
+def compare_metrics(a: Project, live: Any, b: Project, restored: Any, at: int) -> None:
+    names = {name for name in live.data.metrics if not name.startswith(LIVE_METRICS)}
+    assert set(restored.data.metrics) == names
+    assert "test_accuracy" in names
+    for name in names:
+        ours = MlflowClient(b.uri()).get_metric_history(restored.info.run_id, name)
+        theirs = MlflowClient(a.uri()).get_metric_history(live.info.run_id, name)
+        last = {m.step: m.value for m in theirs}  # a live one may have been evaluated twice
+        assert {m.step: m.value for m in ours} == last
+        if name in ("loss", "val_accuracy"):
+            assert {m.timestamp for m in ours} == {at}
+
+
+def compare_files(a: Project, live: Any, b: Project, restored: Any) -> None:
+    """The loss plot as a file, and in the chart view under a name with the time and a number."""
+    found = []
+    for project, run in ((a, live), (b, restored)):
+        client, run_id = MlflowClient(project.uri()), run.info.run_id
+        assert {item.path for item in client.list_artifacts(run_id)} == {"images", "loss.png"}
+        images = [item.path for item in client.list_artifacts(run_id, "images")]
+        (chart,) = (path for path in images if path.endswith(".png"))
+        assert chart.startswith("images/loss_plot+step+0+")
+        files = [client.download_artifacts(run_id, path) for path in ("loss.png", chart)]
+        found.append([Path(file).read_bytes() for file in files])
+    assert found[0] == found[1]
+
+
+def compare_models(a: Project, live: Any, b: Project, restored: Any) -> None:
+    sides = []
+    for project, run in ((a, live), (b, restored)):
+        client = MlflowClient(project.uri())
+        model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+        assert model.source_run_id == run.info.run_id
+        folder = Path(model.artifact_location.removeprefix("file://"))
+        mlmodel = (folder / "MLmodel").read_text().splitlines()
+        # The size as well: Keras writes a few words more about a network that was built than about
+        # one that was loaded
+        varying = ("model_id", "model_uuid", "run_id", "utc_time", "model_size")
+        weights = keras_file.load(folder / "data/model.keras").get_weights()
+        sides.append(
+            {
+                "model": (model.name, model.model_type, model.status, model.tags, model.params),
+                "metrics": sorted((m.key, m.step, m.value) for m in model.metrics),
+                "files": sorted(str(f.relative_to(folder)) for f in folder.rglob("*")),
+                "mlmodel": [line for line in mlmodel if not line.strip().startswith(varying)],
+                "requirements": (folder / "requirements.txt").read_text(),
+                "example": (folder / "input_example.json").read_text(),
+                "weights": [array.tobytes() for array in weights],
+            }
+        )
+    assert sides[0] == sides[1]
+    assert {"loss", "val_accuracy"} <= {key for key, _, _ in sides[1]["metrics"]}
+
+
+# Out of step
+
+
+def test_a_dry_run_changes_nothing_and_makes_no_store(synced: Project, tmp_path: Path) -> None:
+    clone = clone_of(synced, tmp_path)
+    clone.ok("dvc", "cache", "dir", "--local", str(synced.root / ".dvc/cache"))
+    out = clone.ok("branchmark", "sync", "--all", "--dry-run")
+    assert "what would be done" in out
+    assert out.count("restored") == 7
+    assert not list(clone.root.glob("mlflow*")) + list(clone.root.glob("mlruns"))
+
+
+def test_branches_that_are_new_moved_or_deleted_are_put_on_and_taken_off(synced: Project) -> None:
+    synced.git("branch", "moving", "warm")
+    synced.git("branch", "doomed", "main")
+    synced.git("update-ref", "refs/remotes/origin/theirs", "warm")
+    before = content(synced)
+    dry = synced.ok("branchmark", "sync", "--all", "--dry-run")
+    assert "+doomed" in dry
+    assert content(synced) == before
+    synced.ok("branchmark", "sync", "--all")
+    for branch in ("moving", "theirs"):
+        assert live_on(synced, branch) == live_on(synced, "warm")
+    assert live_on(synced, "doomed") == live_on(synced, "main") == held_by(synced, "main")
+
+    synced.git("branch", "--force", "moving", "before")
+    synced.git("branch", "-D", "doomed")
+    synced.git("update-ref", "-d", "refs/remotes/origin/theirs")
+    synced.ok("branchmark", "sync")  # of the current branch: that takes off what is deleted
+    assert live_on(synced, "doomed") == live_on(synced, "theirs") == set()
+    assert live_on(synced, "moving") != set()
+    synced.ok("branchmark", "sync", "moving")
+    assert live_on(synced, "moving") == set()
+    assert live_on(synced, "main") == held_by(synced, "main")
+    synced.git("branch", "-D", "moving")
+
+
+def test_of_several_complete_runs_the_newest_is_the_one_and_none_is_deleted(
+    synced: Project,
+) -> None:
+    (old,) = runs(
+        synced, "tags.variant = 'sgd-0.0' and tags.live_on LIKE '%|main|%' and tags.seed = '1'"
+    )
+    synced.ok("python", "-m", "stages.train", "train@sgd-0.0")
+    out = synced.ok("branchmark", "sync")
+    assert "superseded" in out
+    found = runs(synced, "tags.variant = 'sgd-0.0'")
+    assert len(found) == 6
+    for run in found:
+        tags = run.data.tags
+        is_old = "restored" in tags
+        assert tags.get("superseded") == ("true" if is_old else None)
+        assert tags.get("live_on") == (None if is_old else old.data.tags["live_on"])
+        if not is_old:  # it was never evaluated: the revision's scores joined it
+            assert run.data.metrics["test_accuracy"] > 0
+    assert live_on(synced, "main") == held_by(synced, "main")
+    assert synced.ok("branchmark", "sync").startswith("nothing to do")
+
+
+def test_a_run_with_a_seed_or_a_model_missing_is_made_anew(synced: Project) -> None:
+    client = MlflowClient(synced.uri())
+    (seed,) = runs(synced, "tags.variant = 'elu' and tags.seed = '2'")
+    client.delete_run(seed.info.run_id)
+    (model,) = runs(synced, "tags.variant = 'adam-0.0' and tags.seed = '1'")[
+        0
+    ].outputs.model_outputs
+    client.finalize_logged_model(model.model_id, "FAILED")
+    out = synced.ok("branchmark", "sync")
+    assert out.count("restored") == 2
+    assert live_on(synced, "main") == held_by(synced, "main")
+    for variant, count in (("elu", 5), ("adam-0.0", 6)):
+        found = runs(synced, f"tags.variant = '{variant}'")
+        assert len(found) == count
+        assert sum("superseded" in run.data.tags for run in found) == count - 3
+
+
+def test_runs_of_processes_that_are_gone_become_killed_and_others_are_left_alone(
+    synced: Project,
+) -> None:
+    client = MlflowClient(synced.uri())
+    experiment = client.get_experiment_by_name("fashion-mnist").experiment_id
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    theirs = process.tags() | {"pid": str(sleeper.pid), "pid_started": f"{time.time():.2f}"}
+    sleeper.kill()
+    sleeper.wait()
+    cases = {
+        "gone": theirs,
+        "number taken by another": process.tags() | {"pid_started": "1000000000.00"},
+        "alive": process.tags(),
+        "elsewhere": theirs | {"host": "another-host"},
+        "unknown": {},
+    }
+    started = {
+        name: client.create_run(experiment, tags=tags, run_name=name).info.run_id
+        for name, tags in cases.items()
+    }
+    models = {
+        name: client.create_logged_model(experiment, "m", source_run_id=run_id).model_id
+        for name, run_id in started.items()
+    }
+    try:
+        out = synced.ok("branchmark", "sync")
+        assert out.count("killed") == 2
+        for name, run_id in started.items():
+            run = client.get_run(run_id)
+            dead = name in ("gone", "number taken by another")
+            assert run.info.status == ("KILLED" if dead else "RUNNING"), name
+            assert ("reason" in run.data.tags) == dead
+            status = str(client.get_logged_model(models[name]).status).split(".")[-1]
+            assert status == ("FAILED" if dead else "PENDING"), name
+    finally:
+        for name, run_id in started.items():
+            client.delete_logged_model(models[name])
+            client.delete_run(run_id)
+
+
+# Outputs that are elsewhere, or nowhere
+
+
+def clone_of(project: Project, folder: Path) -> Project:
+    """A clone with all branches of the project as its own, and without its cache."""
+    subprocess.run(["git", "clone", "--quiet", project.root, folder / "clone"], check=True)
+    clone = Project.at(folder / "clone")
+    clone.git("branch", "--quiet", "warm", "origin/warm")
+    return clone
+
+
+def test_missing_outputs_are_named_with_what_makes_them_and_can_be_pulled(
+    synced: Project, tmp_path: Path
+) -> None:
+    clone = clone_of(synced, tmp_path)
+    nowhere = clone.run("branchmark", "sync", "warm")
+    assert nowhere.returncode == 1
+    assert "runs/sgd-0.3" in nowhere.stderr
+    assert "not in DVC's cache; `git checkout warm && dvc repro` makes it" in nowhere.stderr
+    assert "Traceback" not in nowhere.stderr
+
+    synced.ok("dvc", "remote", "add", "--local", "--default", "shelf", str(tmp_path / "shelf"))
+    synced.ok("dvc", "push", "--quiet")
+    synced.ok("dvc", "remote", "remove", "--local", "shelf")
+    clone.ok("dvc", "remote", "add", "--local", "--default", "shelf", str(tmp_path / "shelf"))
+    here = clone.run("branchmark", "sync")
+    assert here.returncode == 1
+    assert "`branchmark sync --pull main` fetches it from the remote" in here.stderr
+    clone.ok("branchmark", "sync", "--pull")
+    assert live_on(clone, "main") == held_by(synced, "main")
+    # Now that the runs are there, the outputs are not needed
+    assert clone.ok("branchmark", "sync").startswith("nothing to do")
+
+    half = clone.run("branchmark", "sync", "--pull", "warm")  # main alone was pushed
+    assert half.returncode == 1
+    assert "runs/sgd-0.3 of warm" in half.stderr
+    assert "`git checkout warm && dvc repro train@sgd-0.3` makes it" in half.stderr
+    assert len(live_on(clone, "warm")) == 5
+
+
+def test_a_damaged_output_is_named_and_the_others_are_restored(
+    synced: Project, tmp_path: Path
+) -> None:
+    clone = clone_of(synced, tmp_path)
+    shutil.copytree(synced.root / ".dvc/cache", clone.root / ".dvc/cache")
+    listed = json.loads(cached(clone, "runs/elu").read_text())
+    md5 = next(entry["md5"] for entry in listed if entry["relpath"] == "seed-2.keras")
+    file = clone.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    file.chmod(0o644)
+    file.write_bytes(b"no network")
+    result = clone.run("branchmark", "sync")
+    assert result.returncode == 1
+    assert "runs/elu of main" in result.stderr
+    assert "its files cannot be read" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(live_on(clone, "main")) == 5
+    assert {run.info.status for run in runs(clone)} == {"FINISHED"}
+
+
+def cached(project: Project, folder: str) -> Path:
+    """DVC's list of the files of an output."""
+    lock = project.git("show", "main:dvc.lock")
+    md5 = lock.split(f"- path: {folder}\n")[-1].split("md5: ")[1].split()[0]
+    return project.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+
+
+def test_a_revision_that_git_does_not_know_is_one_sentence(synced: Project) -> None:
+    for revision in ("nowhere", "--exec=x", "main:dvc.lock"):
+        result = synced.run("branchmark", "sync", "--", revision)
+        assert result.returncode == 1
+        assert result.stderr.startswith(f"error: {revision}: git knows no such revision")
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_broken_dvc_lock_is_named_and_other_branches_are_synced(synced: Project) -> None:
+    synced.git("switch", "--quiet", "--create", "broken", "main")
+    (synced.root / "dvc.lock").write_text("<<<<<<< HEAD\nschema: '2.0'\n=======\nstages: [\n")
+    synced.commit("a merge gone wrong")
+    synced.git("switch", "--quiet", "main")
+    synced.git("branch", "beside", "main")
+    try:
+        result = synced.run("branchmark", "sync", "broken", "beside")
+        assert result.returncode == 1
+        assert "dvc.lock of broken" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert live_on(synced, "beside") == live_on(synced, "main")
+    finally:
+        synced.git("branch", "-D", "broken", "beside")
+
+
+# The hook
+
+
+def test_the_hook_keeps_step_with_commits_and_never_makes_one_fail(synced: Project) -> None:
+    assert "every commit now calls" in synced.ok("branchmark", "install")
+    synced.ok("branchmark", "sync")
+    try:
+        name = "$(touch${IFS}pwned);`touch${IFS}pwned`"  # git allows it
+        synced.git("switch", "--quiet", "--create", name)
+        result = synced.run("git", "commit", "--quiet", "--allow-empty", "--message", "empty")
+        assert result.returncode == 0
+        assert "tagged" in result.stdout + result.stderr  # the new branch
+        assert live_on(synced, name) == live_on(synced, "main")
+        assert not list(synced.root.rglob("pwned"))
+
+        quiet = synced.run("git", "commit", "--quiet", "--allow-empty", "--message", "again")
+        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+        broken = synced.run(
+            "git", "commit", "--quiet", "--allow-empty", "--message", "no store",
+            MLFLOW_TRACKING_URI="http://tester:hunter2@127.0.0.1:9",
+        )  # fmt: skip
+        assert broken.returncode == 0
+        assert "MLflow's store fails" in broken.stderr
+        assert "Traceback" not in broken.stderr
+        assert "hunter2" not in broken.stdout + broken.stderr
+    finally:
+        synced.git("switch", "--quiet", "main")
+        synced.git("branch", "-D", name)
+        synced.ok("branchmark", "install", "--remove")
