@@ -31,9 +31,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(*command: str, answers: str) -> Iterator[subprocess.Popen[str]]:
+def started(*command: str, answers: str, **how: Any) -> Iterator[subprocess.Popen[str]]:
     """A server, as soon as it answers at a URL; it ends with the block."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **how)
     try:
         for _ in range(300):
             try:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from stages.tracking.store import tracking_uri
 
 HOST = "http://127.0.0.1:5000"  # where `branchmark ui` listens by default
+TRAINING = "workflowType=machine_learning"  # MLflow opens its pages for language models otherwise
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Links:
         """The page of a run."""
         if fingerprint not in self.runs:
             return None
-        return f"{self.address}/#/experiments/{self.experiment}/runs/{self.runs[fingerprint]}"
+        run = self.runs[fingerprint]
+        return f"{self.address}/#/experiments/{self.experiment}/runs/{run}?{TRAINING}"
 
     def together(self, fingerprints: Iterable[str]) -> str | None:
         """MLflow's page that compares runs."""
@@ -41,7 +43,7 @@ class Links:
         if len(ids) < 2:
             return None
         runs, experiments = (quote(json.dumps(each)) for each in (ids, [self.experiment]))
-        return f"{self.address}/#/compare-runs?runs={runs}&experiments={experiments}"
+        return f"{self.address}/#/compare-runs?runs={runs}&experiments={experiments}&{TRAINING}"
 
 
 def links(fingerprints: Iterable[str]) -> Links | None:
