@@ -79,7 +79,7 @@ class Server:
     folder: Path
     passwords: dict[str, str]
 
-    def person(self, name: str) -> dict[str, str]:
+    def person(self, name: str) -> dict[str, Any]:
         """The environment in which a person of the team works."""
         return {
             "MLFLOW_TRACKING_URI": self.address,
@@ -105,7 +105,7 @@ class Server:
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
             ).fetchall()
             for (table,) in tables:
-                rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()  # type: ignore[arg-type]
+                rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
                 found.append(repr(rows).encode())
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         return b"\n".join(found + [path.read_bytes() for path in files if path.name != "auth.ini"])
@@ -178,7 +178,7 @@ def wait_for(address: str, log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
-def start(project: Project, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+def start(project: Project, env: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["branchmark", "sync", *arguments], cwd=project.root, env=project.env() | env,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -251,7 +251,7 @@ def test_two_peoples_sync_at_once_do_no_harm_and_no_password_is_kept_anywhere(
     )
     assert "# http://***@example.org" in Path(diff).read_text()
     secret = mine["MLFLOW_TRACKING_PASSWORD"]
-    nobody = {"MLFLOW_TRACKING_URI": f"http://alice:{secret}@127.0.0.1:9"}
+    nobody: dict[str, Any] = {"MLFLOW_TRACKING_URI": f"http://alice:{secret}@127.0.0.1:9"}
     for line in (["python", "-m", "stages.train", "train@sgd-0.0"], ["branchmark", "sync"]):
         result = alice.run(*line, **nobody)
         said += result.stdout + result.stderr
