@@ -22,7 +22,8 @@ HIDDEN = "***"
 
 def redacted(text: str) -> str:
     """`text` without passwords: those within addresses, and the environment's own."""
-    text = re.sub(r"(\w://)[^\s/@]*:[^\s@]*@", rf"\1{HIDDEN}@", text)
+    # Up to the last @: a password may hold one, though an address should not. Rather too much.
+    text = re.sub(r"(\w://)[^\s/@]*:\S*@", rf"\1{HIDDEN}@", text)
     for secret in secrets():
         text = text.replace(secret, HIDDEN)
     return text

@@ -41,6 +41,7 @@ def open_store() -> tuple[MlflowClient, str]:
 
     import mlflow
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
     logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # "Creating initial tables..."
     uri = tracking_uri()
@@ -53,7 +54,13 @@ def open_store() -> tuple[MlflowClient, str]:
         # A server keeps artifacts where it was told to; beside a SQLite file, the place is ours.
         beside = Path(uri.removeprefix("sqlite:///")).parent / ARTIFACTS
         location = beside.resolve().as_uri() if uri.startswith("sqlite:///") else None
-        return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
+        try:
+            return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
+        except MlflowException:  # on a server, somebody else may have made it just now
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is None:
+                raise
+            return client, str(experiment.experiment_id)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from stages.outputs import keras_file
 from stages.tracking import process
 from tests.project import Project
 
-LIVE_METRICS = ("seconds/", "epoch_seconds", "samples_per_second", "seconds_to_target")
+LIVE_METRICS = ("system/", "epoch_seconds", "samples_per_second", "seconds_to_target")
 NOT_COMPARED = {  # by nature: who, where and when, and what only sync knows
     *process.TAGS, "commit", "mlflow.source.git.commit", "mlflow.user", "mlflow.parentRunId",
     "restored", "live_on", "dvc_output", "superseded",
