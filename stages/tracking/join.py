@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from stages.tracking.patience import Patience
+
 Scores = Mapping[str, float | None]  # by name: test_accuracy, loss_gap, ...
 
 
@@ -21,43 +23,49 @@ def join(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
     Args:
         found: by variant, its fingerprint and the scores by seed.
     """
+    from stages.tracking import store
+
+    patience = Patience()
     try:
-        log(found)
+        client, experiment = patience.call(store.open_store)
+        client = patience.guarded(client)
+        for variant, (fingerprint, by_seed) in found.items():
+            patience.call(log, client, experiment, variant, fingerprint, by_seed)
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         print(
             f"warning: MLflow's store cannot be written ({reason}); the evaluation is whole in "
-            "reports/",
+            "reports/: when the store is back, `branchmark sync` brings it in",
             file=sys.stderr,
         )
 
 
-def log(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
-    """`join` without its net."""
-    from stages.tracking import runs, store
+def log(
+    client: Any, experiment: str, variant: str, fingerprint: str, by_seed: Mapping[int, Scores]
+) -> None:
+    """`join` of one variant, without its net."""
+    from stages.tracking import runs
 
-    client, experiment = store.open_store()
-    for variant, (fingerprint, by_seed) in found.items():
-        query = f"tags.variant = '{variant}' and tags.fingerprint = '{fingerprint}'"
-        values = {str(seed): dict(scores) for seed, scores in by_seed.items()}
-        took: dict[str, list[float | None]] = {}  # by the variant's run, seconds to the target
-        found_runs = client.search_runs([experiment], query, max_results=1000)
-        for run in sorted(found_runs, key=lambda run: "seed" not in run.data.tags):
-            if (seed := run.data.tags.get("seed")) in values:
-                expected = dict(values[seed])
-                seconds = seconds_to(client, run, expected["epochs_to_target"])
-                took.setdefault(run.data.tags.get("mlflow.parentRunId", ""), []).append(seconds)
-            else:
-                expected = mean(values)
-                seconds = average(took.get(run.info.run_id, [None]))
-            expected["seconds_to_target"] = seconds
-            missing = {
-                name: value
-                for name, value in expected.items()
-                if value is not None and run.data.metrics.get(name) != value
-            }
-            if missing:
-                runs.log_metrics(client, run.info.run_id, missing)
+    query = f"tags.variant = '{variant}' and tags.fingerprint = '{fingerprint}'"
+    values = {str(seed): dict(scores) for seed, scores in by_seed.items()}
+    took: dict[str, list[float | None]] = {}  # by the variant's run, seconds to the target
+    found_runs = client.search_runs([experiment], query, max_results=1000)
+    for run in sorted(found_runs, key=lambda run: "seed" not in run.data.tags):
+        if (seed := run.data.tags.get("seed")) in values:
+            expected = dict(values[seed])
+            seconds = seconds_to(client, run, expected["epochs_to_target"])
+            took.setdefault(run.data.tags.get("mlflow.parentRunId", ""), []).append(seconds)
+        else:
+            expected = mean(values)
+            seconds = average(took.get(run.info.run_id, [None]))
+        expected["seconds_to_target"] = seconds
+        missing = {
+            name: value
+            for name, value in expected.items()
+            if value is not None and run.data.metrics.get(name) != value
+        }
+        if missing:
+            runs.log_metrics(client, run.info.run_id, missing)
 
 
 def mean(by_seed: Mapping[str, Scores]) -> dict[str, float | None]:
