@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.tracking.patience import Patience
 from stages.tracking.reasons import reason
 
 Scores = Mapping[str, float | None]  # by name: test_accuracy, loss_gap, ...
@@ -23,26 +24,32 @@ def join(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
     Args:
         found: by variant, its fingerprint and the scores by seed.
     """
+    from stages.tracking import store
+
+    patience = Patience()
     try:
-        log(found)
+        client, experiment = patience.call(store.open_store)
+        client = patience.guarded(client)
+        for variant, (fingerprint, by_seed) in found.items():
+            patience.call(log, client, experiment, variant, fingerprint, by_seed)
     except Exception as error:
         print(
             f"warning: MLflow's store cannot be written ({reason(error)}); the evaluation is whole "
-            "in reports/",
+            "in reports/: when the store is back, `branchmark sync` brings it in",
             file=sys.stderr,
         )
 
 
-def log(found: Mapping[str, tuple[str, Mapping[int, Scores]]]) -> None:
-    """`join` without its net."""
-    from stages.tracking import runs, store
+def log(
+    client: Any, experiment: str, variant: str, fingerprint: str, by_seed: Mapping[int, Scores]
+) -> None:
+    """`join` of one variant, without its net."""
+    from stages.tracking import runs
 
-    client, experiment = store.open_store()
-    for variant, (fingerprint, by_seed) in found.items():
-        query = f"tags.variant = '{variant}' and tags.fingerprint = '{fingerprint}'"
-        there = client.search_runs([experiment], query, max_results=1000)
-        for run_id, values in missing(client, there, by_seed).items():
-            runs.log_metrics(client, run_id, values)
+    query = f"tags.variant = '{variant}' and tags.fingerprint = '{fingerprint}'"
+    there = client.search_runs([experiment], query, max_results=1000)
+    for run_id, values in missing(client, there, by_seed).items():
+        runs.log_metrics(client, run_id, values)
 
 
 def missing(

@@ -1,7 +1,8 @@
 """The live record of a training: a run for the variant, and nested in it one for each seed.
 
 Tracking never decides whether a training lives: the first failure of the store ends the record
-with one warning, and the training goes on.
+with one warning, and the training goes on. A store that comes back later does not bring it back:
+`branchmark sync` makes the whole record from the outputs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 from stages.data.arrays import Prepared
 from stages.tracking import process, runs
 from stages.tracking.interrupts import held
+from stages.tracking.patience import Patience
 from stages.tracking.provenance import Provenance
 from stages.tracking.reasons import reason, redacted
 from stages.tracking.revision import revision
@@ -35,7 +37,7 @@ def shielded(method: Method) -> Method:
         begin = time.perf_counter()
         with held():
             try:
-                return method(self, *args, **kwargs)
+                return record.patience.call(method, self, *args, **kwargs)
             except Exception as error:
                 record.lose(error)
                 return None
@@ -56,6 +58,7 @@ class Record:
     def __init__(self, provenance: Provenance, data: Prepared) -> None:
         self.provenance, self.data = provenance, data
         self.summary = provenance.summary()
+        self.patience = Patience()
         self.lost = False
         self.seconds = 0.0  # spent on tracking
         self.run_id = ""
@@ -65,7 +68,8 @@ class Record:
         self.lost = True
         print(
             f"warning: MLflow's store cannot be written ({reason(error)}); the training goes on "
-            "without it and its outputs are whole",
+            "without it and its outputs are whole: when the store is back, `branchmark sync` "
+            "brings them in",
             file=sys.stderr,
         )
 
@@ -85,7 +89,8 @@ class Record:
         """Open the store and start the variant's run."""
         from stages.tracking.store import open_store
 
-        self.client, self.experiment = open_store()
+        client, self.experiment = open_store()
+        self.client = self.patience.guarded(client)
         self.tree = revision()
         name = self.provenance.variant.name
         self.run_id = self.start(name, {})

@@ -7,8 +7,6 @@ in; `MLFLOW_TRACKING_URI` wins.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,39 +35,51 @@ def open_store() -> tuple[MlflowClient, str]:
     Raises:
         mlflow.exceptions.MlflowException: the store cannot be reached or opened.
     """
-    import logging
-
     import mlflow
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # "Creating initial tables..."
     uri = tracking_uri()
-    with first_opening(uri):
-        mlflow.set_tracking_uri(uri)
-        client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment:
-            return client, str(experiment.experiment_id)
-        # A server keeps artifacts where it was told to; beside a SQLite file, the place is ours.
-        beside = Path(uri.removeprefix("sqlite:///")).parent / ARTIFACTS
-        location = beside.resolve().as_uri() if uri.startswith("sqlite:///") else None
-        try:
-            return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
-        except MlflowException:  # on a server, somebody else may have made it just now
-            experiment = client.get_experiment_by_name(EXPERIMENT)
-            if experiment is None:
-                raise
-            return client, str(experiment.experiment_id)
+    # A server keeps artifacts where it was told to; beside a SQLite file, the place is ours.
+    location = None
+    if uri.startswith("sqlite:///"):
+        database = Path(uri.removeprefix("sqlite:///"))
+        location = (database.parent / ARTIFACTS).resolve().as_uri()
+        create(database)
+    mlflow.set_tracking_uri(uri)
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment:
+        return client, str(experiment.experiment_id)
+    try:
+        return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
+    except MlflowException:  # another process was first
+        if not (experiment := client.get_experiment_by_name(EXPERIMENT)):
+            raise
+        return client, str(experiment.experiment_id)
 
 
-@contextmanager
-def first_opening(uri: str) -> Iterator[None]:
-    """One process at a time while a SQLite file gets its tables: several at once break it."""
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
+def create(database: Path) -> None:
+    """Make a SQLite file with MLflow's tables, if there is none.
+
+    By one process at a time, for several at once break it, and beside its place, because one that
+    was killed on the way would leave a file that no later one can use.
+    """
+    import logging
+
     from filelock import FileLock
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    with FileLock(uri.removeprefix("sqlite:///") + ".lock", timeout=60):
-        yield
+    if database.exists():
+        return
+    logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # "Creating initial tables..."
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock", timeout=60):
+        if database.exists():
+            return
+        partial = database.with_name(f"{database.name}.partial")
+        for leftover in database.parent.glob(f"{partial.name}*"):  # with SQLite's own beside it
+            leftover.unlink()
+        artifacts = (database.parent / ARTIFACTS).resolve().as_uri()
+        SqlAlchemyStore(f"sqlite:///{partial}", artifacts).engine.dispose()
+        partial.rename(database)
