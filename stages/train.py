@@ -21,7 +21,7 @@ from stages.tracking.clock import Clock
 from stages.tracking.live import Record
 from stages.tracking.provenance import Provenance, code_of, source_of
 
-RUNS = Path("runs")
+PREPARED, RUNS = Path("data/prepared"), Path("runs")
 
 
 def main(
@@ -34,7 +34,7 @@ def main(
     variant = params.load().variant(stage)
     backend.check_libraries(variant.libraries)
     with clock("data"):
-        data = arrays.load(Path("data/prepared"))
+        data = arrays.load(PREPARED)
         train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
     provenance = Provenance(variant, data.digest, code_of(stage), source_of(variant))
 
@@ -63,7 +63,9 @@ def main(
             (folder / "loss.png").write_bytes(picture)
             facts = provenance.summary() | backend.settings() | {"weights": network.count_params()}
             (folder / "summary.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
-        provenance.check_unchanged()
+        there = params.load().variant(stage)
+        now = Provenance(there, arrays.load(PREPARED).digest, code_of(stage), source_of(there))
+        provenance.check_unchanged(now)
         record.finish(table, picture, clock.seconds)
 
 

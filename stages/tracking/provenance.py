@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages import LOADED
 from stages.errors import UserError
 from stages.params import Variant, read
 
@@ -61,19 +62,34 @@ class Provenance:
             "fingerprint": self.fingerprint,
         }
 
-    def check_unchanged(self) -> None:
-        """Raise UserError if a module is another than at the start.
+    def check_unchanged(self, now: Provenance) -> None:
+        """Raise UserError if something that determines the result is another than at the start.
 
-        DVC hashes dependencies when a stage ends (treeverse/dvc 11058): without this, an edit
-        during a training would be recorded as what was run.
+        DVC hashes dependencies, and reads parameters, when a stage ends (treeverse/dvc 11058):
+        without this, an edit during a training would be recorded as what was run.
+
+        Args:
+            now: the same of the files as they are now.
         """
-        now = code_of(self.variant.stage)
-        changed = sorted(path for path in now if now[path] != self.code.get(path))
+        code = self.code.items() ^ now.code.items()
+        code |= {(path, now.code[path]) for path in now.code if edited(path, now.code[path])}
+        changed = sorted(path for path, _ in code)
+        if self.variant != now.variant:
+            changed.append("params.yaml")
+        if self.data != now.data:
+            changed.append("data/prepared")
+        if self.source != now.source:
+            changed.append("runs")
         if changed:
             raise UserError(
                 f"{changed[0]}: edited while {self.variant.stage} was training, so the result "
                 f"belongs to neither version; run `dvc repro {self.variant.stage}` again"
             )
+
+
+def edited(path: str, sha256: str) -> bool:
+    """Whether a module is another than the one that this program was loaded from."""
+    return LOADED.get(path, sha256) != sha256
 
 
 def code_of(stage: str) -> dict[str, str]:

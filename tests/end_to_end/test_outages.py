@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -236,7 +236,7 @@ def full(folder: Path) -> Iterator[str]:
         pytest.skip("mounting a small disk needs the rights of root")
     try:
         made(disk)
-        with pytest.raises(OSError, match="No space"), (disk / "rest").open("wb", 0) as rest:
+        with (disk / "rest").open("wb", 0) as rest, suppress(OSError):
             while True:
                 rest.write(bytes(4096))
         yield f"sqlite:///{disk}/mlflow.db"

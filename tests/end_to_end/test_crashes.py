@@ -1,0 +1,181 @@
+"""Whatever ends a training, and whenever: no output that DVC takes for a whole one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.project import Project
+
+VARIANT, STAGE = "adam-0.3", "train@adam-0.3"
+OUTPUT = f"runs/{VARIANT}"
+POINTS = 20
+REPRO = ("dvc", "repro", "--single-item", STAGE)
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for a condition, or for the end of the process."""
+    while not condition() and process.poll() is None:
+        time.sleep(0.005)
+
+
+def child(dvc: subprocess.Popen[str]) -> psutil.Process | None:
+    """The stage's own program, below DVC and its shell."""
+    for process in psutil.Process(dvc.pid).children(recursive=True):
+        try:
+            if "stages.train" in process.cmdline() and not process.children():
+                return process
+        except psutil.Error:
+            pass
+    return None
+
+
+def start(project: Project, *command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, cwd=project.root, env=project.env(), text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def kill(project: Project, moment: float | str, group: bool) -> None:
+    """Start the stage anew, and kill it some seconds after its program began, or as soon as there
+    is a file of this name: all of it, or the program alone, which DVC survives."""
+    process = start(project, *REPRO, "--force", "--no-run-cache")
+    until(lambda: child(process) is not None, process)
+    begin = time.monotonic()
+    if isinstance(moment, str):
+        until((project.root / moment).exists, process)
+    else:
+        until(lambda: time.monotonic() - begin > moment, process)
+    program = child(process)
+    if group:
+        os.killpg(process.pid, signal.SIGKILL)
+    elif program:
+        program.kill()
+    said, _ = process.communicate(timeout=60)
+    if not group:
+        assert ("failed to reproduce" in said) == (process.returncode != 0), said
+
+
+def whole(project: Project, expected: dict[str, str]) -> bool:
+    """Whether the output is there; then it is whole."""
+    if not (project.root / OUTPUT).exists():
+        return False
+    assert project.tree(OUTPUT) == expected
+    return True
+
+
+def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
+    project: Project, tmp_path: Path
+) -> None:
+    expected, lock = project.tree(OUTPUT), (project.root / "dvc.lock").read_bytes()
+    begin = time.monotonic()
+    process = start(project, "python", "-m", "stages.train", STAGE)
+    process.communicate()
+    seconds = time.monotonic() - begin
+    events = [f"{OUTPUT}.partial{file}" for file in ("", "/seed-1.keras", "/history.csv")]
+    spread = POINTS - len(events) - 1
+    moments: list[float | str] = [seconds * 1.1 * i / spread for i in range(spread)]
+    moments += [*events, OUTPUT]
+    left = 0
+    for i, moment in enumerate(moments):
+        kill(project, moment, group=i % 2 == 0)
+        there = whole(project, expected)
+        left += (project.root / f"{OUTPUT}.partial").exists()
+        assert (project.root / "dvc.lock").read_bytes() == lock
+        if there or i in (5, 12):
+            assert (STAGE in project.stale()) != there
+        if i in (5, 12):  # the next `dvc repro`, with what many killed ones left
+            project.ok(*REPRO, "--no-run-cache")
+            assert whole(project, expected)
+    assert left > 5  # the kills were in time
+    (project.root / f"{OUTPUT}.partial").mkdir(exist_ok=True)
+    project.ok("dvc", "repro", "--no-run-cache")
+    assert whole(project, expected)
+    assert (project.root / "dvc.lock").read_bytes() == lock
+    assert not list((project.root / "runs").glob("*.partial"))
+    # SYNC: after one `branchmark sync` there is one FINISHED run that is not superseded for each
+    # seed of adam-0.3, none is RUNNING, no model is PENDING
+
+
+# Two at once
+
+
+def test_a_second_training_of_the_same_variant_is_refused_and_the_first_is_not_disturbed(
+    project: Project,
+) -> None:
+    expected = project.tree(OUTPUT)
+    first = start(project, "python", "-m", "stages.train", STAGE)
+    until((project.root / f"{OUTPUT}.partial").exists, first)
+    first.send_signal(signal.SIGSTOP)  # so that it is surely there when the second one comes
+    second = project.run("python", "-m", "stages.train", STAGE)
+    first.send_signal(signal.SIGCONT)
+    said, _ = first.communicate(timeout=60)
+    assert (second.returncode, first.returncode) == (1, 0), said
+    assert second.stderr.startswith(f"error: {OUTPUT}.partial: another process is writing it")
+    assert len(second.stderr.strip().splitlines()) == 1
+    assert project.tree(OUTPUT) == expected
+
+
+# Edited while it trains
+
+
+def importing(project: Project, process: subprocess.Popen[str]) -> bool:
+    """Its first modules are loaded, and its others will be in some seconds."""
+    return "tensorflow" in Path(f"/proc/{process.pid}/maps").read_text()
+
+
+def training(project: Project, process: subprocess.Popen[str]) -> bool:
+    return (project.root / f"{OUTPUT}.partial").exists()
+
+
+def edit_module(project: Project) -> None:
+    with (project.root / "stages/network/epoch.py").open("a") as file:
+        file.write("# edited")
+
+
+def edit_params(project: Project) -> None:
+    with project.params() as params:
+        params["optimizers"]["adam"]["learning_rate"] = 0.002
+
+
+def edit_data(project: Project) -> None:
+    path = project.root / "data/prepared/train_labels.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.unlink()  # DVC may have linked it
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("when", "edit", "sentence"),
+    [
+        (importing, edit_module, "stages/network/epoch.py: edited while train@adam-0.3 was"),
+        (training, edit_module, "stages/network/epoch.py: edited while train@adam-0.3 was"),
+        (training, edit_params, "params.yaml: edited while train@adam-0.3 was training"),
+        (training, edit_data, "data/prepared: damaged"),
+    ],
+)
+def test_an_edit_during_a_training_fails_it_and_is_not_recorded(
+    project: Project,
+    when: Callable[[Project, subprocess.Popen[str]], bool],
+    edit: Callable[[Project], None],
+    sentence: str,
+) -> None:
+    lock = (project.root / "dvc.lock").read_bytes()
+    process = start(project, "python", "-m", "stages.train", STAGE)
+    until(lambda: when(project, process), process)
+    edit(project)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"error: {sentence}" in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (project.root / f"{OUTPUT}.partial").exists()
+    assert (project.root / "dvc.lock").read_bytes() == lock
