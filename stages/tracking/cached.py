@@ -7,6 +7,7 @@ revision through DVC takes a second, and there may be many.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from functools import cached_property
@@ -14,34 +15,40 @@ from pathlib import Path
 
 from stages.errors import UserError
 from stages.tracking.reasons import reason
+from stages.tracking.revision import project_root
 
 Files = dict[str, Path]  # by their path within the output
 
 
 class Cache:
-    """DVC's cache of this project, wherever its configuration puts it."""
+    """DVC's cache of this project, wherever its configuration puts it; in a git work tree of its
+    own, where DVC begins with an empty one, that of the main work tree as well."""
 
     @cached_property
-    def root(self) -> Path:
-        """Its folder; asking DVC for it takes some time, so only when it is needed."""
+    def roots(self) -> list[Path]:
+        """Its folders; asking DVC for them takes some time, so only when they are needed."""
         command = [sys.executable, "-m", "dvc", "cache", "dir"]
         found = subprocess.run(command, capture_output=True, text=True)
         if found.returncode:
             raise UserError(f"dvc cache dir: {found.stderr.strip() or 'failed'}; mend .dvc/config")
-        return Path(found.stdout.strip())
+        return [Path(found.stdout.strip()), project_root() / ".dvc/cache"]
 
-    def file(self, md5: str) -> Path:
+    def file(self, md5: str) -> Path | None:
         """Where the content with this hash is, if it is there."""
-        return self.root / "files/md5" / md5[:2] / md5[2:]
+        places = (root / "files/md5" / md5[:2] / md5[2:] for root in self.roots)
+        return next((path for path in places if path.is_file()), None)
 
     def folder(self, md5: str) -> Files | None:
         """The files of a folder; None unless every one of them is there."""
-        try:
-            listed = json.loads(self.file(md5).read_bytes())
-        except (OSError, ValueError):
+        if (listing := self.file(md5)) is None:
             return None
-        files = {entry["relpath"]: self.file(entry["md5"]) for entry in listed}
-        return files if all(path.exists() for path in files.values()) else None
+        try:
+            entries = json.loads(listing.read_bytes())
+        except ValueError:  # cut short by a full disk
+            return None
+        found = {entry["relpath"]: self.file(entry["md5"]) for entry in entries}
+        files = {name: path for name, path in found.items() if path is not None}
+        return files if len(files) == len(found) else None
 
 
 def pull(sha: str, folder: str, into: Path) -> Files:
@@ -58,6 +65,7 @@ def pull(sha: str, folder: str, into: Path) -> Files:
         try:
             DVCFileSystem(rev=sha).get(folder, str(target), recursive=True)
         except Exception as error:  # each kind of remote has its own
+            shutil.rmtree(target, ignore_errors=True)
             why = f"not to be had from DVC's remote ({reason(error)})"
             raise UserError(why) from None
     return {str(path.relative_to(target)): path for path in target.rglob("*") if path.is_file()}

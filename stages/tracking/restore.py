@@ -64,6 +64,8 @@ def read(files: Files, prepared: Files, commit: Commit) -> Training:
 
     summary = summary_of(files)
     try:
+        if json.loads(prepared["summary.json"].read_bytes())["digest"] != summary["data"]:
+            raise ValueError("data/prepared is another one than it was trained from")
         seeds = summary["params"]["train"]["seeds"]
         networks = {}
         with tempfile.TemporaryDirectory() as folder:

@@ -173,6 +173,7 @@ def prepared(entry: Any) -> str:
     return next(found, "")
 
 
+@cache
 def metrics(commit: Commit) -> dict[str, Any]:
     """`reports/metrics.json` of a revision; empty where it has none."""
     try:

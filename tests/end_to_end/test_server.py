@@ -185,24 +185,11 @@ def start(project: Project, env: dict[str, Any], *arguments: str) -> subprocess.
     )  # fmt: skip
 
 
-def keep_two_variants(project: Project) -> None:
-    """Take the others out of dvc.lock: less to wait for."""
-    from ruamel.yaml import YAML
-
-    file = project.root / "dvc.lock"
-    content = YAML().load(file.read_text())
-    for stage in set(content["stages"]) - {"fetch", "prepare", "train@sgd-0.0", "train@adam-0.3"}:
-        del content["stages"][stage]
-    with file.open("w") as stream:
-        YAML().dump(content, stream)
-    project.commit("two variants")
-
-
 def test_two_peoples_sync_at_once_do_no_harm_and_no_password_is_kept_anywhere(
     server: Server, reproduced: Project, tmp_path: Path
 ) -> None:
     alice = reproduced.copy(tmp_path / "alice")
-    keep_two_variants(alice)
+    alice.keep("sgd-0.0", "adam-0.3")
     bob = alice.copy(tmp_path / "bob")
     mine, his = server.person("alice"), server.person("bob")
     with pytest.raises(urllib.error.HTTPError, match="401"):
