@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from stages.errors import UserError
 from stages.outputs.folder import replaced, sweep, write
 
 
@@ -44,6 +49,66 @@ def test_what_a_killed_process_left_is_not_taken_over(tmp_path: Path) -> None:
     with replaced(tmp_path / "adam") as folder:
         (folder / "file").write_text("whole")
     assert [path.name for path in (tmp_path / "adam").iterdir()] == ["file"]
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from stages.outputs.folder import replaced
+with replaced(Path(sys.argv[1])) as folder:
+    (folder / "file").write_text("half")
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def writing(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that is writing `adam`."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "adam")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def replace(target: Path) -> None:
+    with replaced(target) as folder:
+        (folder / "file").write_text("whole")
+
+
+def test_two_processes_do_not_write_the_same_output_at_once(
+    tmp_path: Path, writing: subprocess.Popen[str]
+) -> None:
+    with pytest.raises(UserError, match=r"adam.partial: another process is writing it"):
+        replace(tmp_path / "adam")
+    sweep(tmp_path, keep=[])
+    assert (tmp_path / "adam.partial/file").read_text() == "half"  # it was not disturbed
+    writing.kill()
+    writing.wait()
+    replace(tmp_path / "adam")
+    assert (tmp_path / "adam/file").read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["adam"]
+
+
+def test_an_old_output_that_was_half_removed_is_not_seen(tmp_path: Path) -> None:
+    """A process killed while it removes the old output has renamed it before."""
+    replace(tmp_path / "adam")
+    program = (
+        "import os, shutil, signal, sys\n"
+        "from pathlib import Path\n"
+        "from stages.outputs import folder\n"
+        "shutil.rmtree = lambda path: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with folder.replaced(Path(sys.argv[1])) as partial:\n"
+        "    (partial / 'file').write_text('new')\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path / "adam")])
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "adam/file").read_text() == "new"
+    replace(tmp_path / "adam")
+    assert [path.name for path in tmp_path.iterdir()] == ["adam"]
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,20 @@ def test_many_processes_open_a_fresh_store_at_once(repository: Path) -> None:
     assert [process.returncode for process in started] == [0] * 4
     assert len(set(ids)) == 1
     assert "0" not in ids  # MLflow's Default experiment
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 0.8])
+def test_a_store_killed_while_it_was_made_is_made_again(repository: Path, seconds: float) -> None:
+    """Half of the tables would make the file unusable for ever."""
+    program = "from stages.tracking.store import open_store; open_store()"
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while not (repository / "mlflow.db.partial").exists() and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert not (repository / "mlflow.db.partial").exists()
 
 
 def test_a_store_that_cannot_be_written_does_not_end_a_training(
