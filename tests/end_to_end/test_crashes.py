@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 
+from tests.end_to_end.after_sync import assert_whole
 from tests.project import Project
 
 VARIANT, STAGE = "adam-0.3", "train@adam-0.3"
@@ -101,8 +103,8 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
     assert whole(project, expected)
     assert (project.root / "dvc.lock").read_bytes() == lock
     assert not list((project.root / "runs").glob("*.partial"))
-    # SYNC: after one `branchmark sync` there is one FINISHED run that is not superseded for each
-    # seed of adam-0.3, none is RUNNING, no model is PENDING
+    project.ok("python", "-m", "stages.cli", "sync")
+    assert_whole(MlflowClient(project.uri()), VARIANT)
 
 
 # Two at once

@@ -22,6 +22,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
+from tests.end_to_end.after_sync import assert_whole
 from tests.project import Project
 
 VARIANT = "adam-0.3"
@@ -163,7 +164,6 @@ def check(outcome: Outcome, undisturbed: Outcome, whole: str = "its outputs are 
     assert whole in line
     assert "branchmark sync" in line
     assert lost <= LIMIT
-    # SYNC: with the store back, one `branchmark sync` makes the record whole, nothing twice
 
 
 # The store is away from the start
@@ -346,3 +346,14 @@ def test_a_server_killed_in_the_middle_is_not_waited_for_and_used_again_when_it_
     assert outcome.said == ""
     assert outcome.files == undisturbed.files
     assert [run.info.status for run in server.runs()[:3]] == ["FINISHED"] * 3
+
+
+def test_when_the_server_is_back_one_sync_brings_everything_in_and_nothing_twice(
+    reproduced: Project, server: Server
+) -> None:
+    """After the outages above: runs of dead processes, and variants that it never heard of."""
+    sync = ("python", "-m", "stages.cli", "sync")
+    reproduced.ok(*sync, MLFLOW_TRACKING_URI=server.uri)
+    for variant in ("sgd-0.0", "sgd-0.3", "adam-0.0", VARIANT, "elu", "reused_frozen"):
+        assert_whole(server.client, variant)
+    assert "nothing to do" in reproduced.ok(*sync, MLFLOW_TRACKING_URI=server.uri)
