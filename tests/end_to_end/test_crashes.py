@@ -7,10 +7,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 
 from tests.project import Project
 
@@ -28,12 +30,12 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
 
 def child(dvc: subprocess.Popen[str]) -> psutil.Process | None:
     """The stage's own program, below DVC and its shell."""
-    for process in psutil.Process(dvc.pid).children(recursive=True):
-        try:
+    try:
+        for process in psutil.Process(dvc.pid).children(recursive=True):
             if "stages.train" in process.cmdline() and not process.children():
                 return process
-        except psutil.Error:
-            pass
+    except psutil.Error:  # it ended meanwhile
+        pass
     return None
 
 
@@ -55,10 +57,11 @@ def kill(project: Project, moment: float | str, group: bool) -> None:
     else:
         until(lambda: time.monotonic() - begin > moment, process)
     program = child(process)
-    if group:
-        os.killpg(process.pid, signal.SIGKILL)
-    elif program:
-        program.kill()
+    with suppress(ProcessLookupError, psutil.NoSuchProcess):  # it has ended by itself
+        if group:
+            os.killpg(process.pid, signal.SIGKILL)
+        elif program:
+            program.kill()
     said, _ = process.communicate(timeout=60)
     if not group:
         assert ("failed to reproduce" in said) == (process.returncode != 0), said
@@ -73,8 +76,9 @@ def whole(project: Project, expected: dict[str, str]) -> bool:
 
 
 def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
-    project: Project, tmp_path: Path
+    reproduced: Project, tmp_path: Path
 ) -> None:
+    project = reproduced.copy(tmp_path / "project")
     expected, lock = project.tree(OUTPUT), (project.root / "dvc.lock").read_bytes()
     begin = time.monotonic()
     process = start(project, "python", "-m", "stages.train", STAGE)
@@ -82,8 +86,8 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
     seconds = time.monotonic() - begin
     events = [f"{OUTPUT}.partial{file}" for file in ("", "/seed-1.keras", "/history.csv")]
     spread = POINTS - len(events) - 1
-    moments: list[float | str] = [seconds * 1.1 * i / spread for i in range(spread)]
-    moments += [*events, OUTPUT]
+    moments: list[float | str] = [OUTPUT, *events]
+    moments += [seconds * 1.1 * i / spread for i in reversed(range(spread))]
     left = 0
     for i, moment in enumerate(moments):
         kill(project, moment, group=i % 2 == 0)
@@ -101,8 +105,17 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
     assert whole(project, expected)
     assert (project.root / "dvc.lock").read_bytes() == lock
     assert not list((project.root / "runs").glob("*.partial"))
-    # SYNC: after one `branchmark sync` there is one FINISHED run that is not superseded for each
-    # seed of adam-0.3, none is RUNNING, no model is PENDING
+
+    project.ok("branchmark", "sync")
+    client = MlflowClient(project.uri())
+    experiment = client.get_experiment_by_name("fashion-mnist").experiment_id
+    runs = client.search_runs([experiment], f"tags.variant = '{VARIANT}'", max_results=1000)
+    assert "RUNNING" not in {run.info.status for run in runs}
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    current = [run for run in finished if run.data.tags.get("superseded") != "true"]
+    assert sorted(run.data.tags.get("seed", "") for run in current) == ["", "1", "2"]
+    models = client.search_logged_models([experiment], max_results=1000)
+    assert {str(model.status).split(".")[-1] for model in models} <= {"READY", "FAILED"}
 
 
 # Two at once
