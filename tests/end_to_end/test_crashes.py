@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -30,12 +31,12 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
 
 def child(dvc: subprocess.Popen[str]) -> psutil.Process | None:
     """The stage's own program, below DVC and its shell."""
-    for process in psutil.Process(dvc.pid).children(recursive=True):
-        try:
+    try:
+        for process in psutil.Process(dvc.pid).children(recursive=True):
             if "stages.train" in process.cmdline() and not process.children():
                 return process
-        except psutil.Error:
-            pass
+    except psutil.Error:  # it ended meanwhile
+        pass
     return None
 
 
@@ -57,10 +58,11 @@ def kill(project: Project, moment: float | str, group: bool) -> None:
     else:
         until(lambda: time.monotonic() - begin > moment, process)
     program = child(process)
-    if group:
-        os.killpg(process.pid, signal.SIGKILL)
-    elif program:
-        program.kill()
+    with suppress(ProcessLookupError, psutil.NoSuchProcess):  # it has ended by itself
+        if group:
+            os.killpg(process.pid, signal.SIGKILL)
+        elif program:
+            program.kill()
     said, _ = process.communicate(timeout=60)
     if not group:
         assert ("failed to reproduce" in said) == (process.returncode != 0), said
@@ -75,8 +77,9 @@ def whole(project: Project, expected: dict[str, str]) -> bool:
 
 
 def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
-    project: Project, tmp_path: Path
+    reproduced: Project, tmp_path: Path
 ) -> None:
+    project = reproduced.copy(tmp_path / "project")
     expected, lock = project.tree(OUTPUT), (project.root / "dvc.lock").read_bytes()
     begin = time.monotonic()
     process = start(project, "python", "-m", "stages.train", STAGE)
@@ -84,8 +87,8 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
     seconds = time.monotonic() - begin
     events = [f"{OUTPUT}.partial{file}" for file in ("", "/seed-1.keras", "/history.csv")]
     spread = POINTS - len(events) - 1
-    moments: list[float | str] = [seconds * 1.1 * i / spread for i in range(spread)]
-    moments += [*events, OUTPUT]
+    moments: list[float | str] = [OUTPUT, *events]
+    moments += [seconds * 1.1 * i / spread for i in reversed(range(spread))]
     left = 0
     for i, moment in enumerate(moments):
         kill(project, moment, group=i % 2 == 0)
