@@ -25,6 +25,12 @@ POINTS = 20
 REPRO = ("dvc", "repro", "--single-item", STAGE)
 
 
+@pytest.fixture(scope="module")
+def reproduced(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy with a store of its own: what happens to it here is not for other modules' tests."""
+    return reproduced.copy(tmp_path_factory.mktemp("copy") / "project")
+
+
 def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Wait for a condition, or for the end of the process."""
     while not condition() and process.poll() is None:

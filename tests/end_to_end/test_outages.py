@@ -29,6 +29,12 @@ VARIANT = "adam-0.3"
 LIMIT = 10.0  # seconds that an outage may cost a stage, from its start to the end of its process
 
 
+@pytest.fixture(scope="module")
+def reproduced(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy with a store of its own: what happens to it here is not for other modules' tests."""
+    return reproduced.copy(tmp_path_factory.mktemp("copy") / "project")
+
+
 class Server:
     """A real tracking server with a database and artifacts of its own, at one address for ever."""
 

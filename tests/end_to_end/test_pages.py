@@ -16,6 +16,12 @@ from tests.screenshot import Browser, free_port, started
 NEEDED = ("chromium", "chromedriver")
 
 
+@pytest.fixture(scope="module")
+def reproduced(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy with a store of its own: what happens to it here is not for other modules' tests."""
+    return reproduced.copy(tmp_path_factory.mktemp("copy") / "project")
+
+
 @pytest.fixture
 def browser() -> Iterator[Browser]:
     missing = [program for program in NEEDED if not shutil.which(program)]
@@ -46,6 +52,7 @@ def text_of(browser: Browser, url: str, expected: str) -> str:
 def test_links_lead_to_the_runs_of_both_sides_and_to_mlflows_compare_page(
     project: Project, browser: Browser
 ) -> None:
+    project.ok("python", "-m", "stages.cli", "sync")
     with project.params() as params:
         params["optimizers"]["sgd"]["learning_rate"] = 0.07
     project.ok("dvc", "repro", "train@sgd-0.0")
