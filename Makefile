@@ -27,8 +27,7 @@ install: .venv/installed  ## Create .venv and install what requirements.lock pin
 
 .PHONY: repro
 repro: install  ## Train, evaluate and track every variant (what is up to date is skipped)
-	branchmark check
-	dvc repro
+	branchmark repro
 	branchmark readme
 
 .PHONY: test

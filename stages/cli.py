@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -42,6 +43,45 @@ def check() -> None:
     variants = params.load().variants()
     pipeline.check()
     print(f"params.yaml and dvc.yaml are sound: {len(variants)} variants")
+
+
+@app.command()
+def repro(
+    target: Annotated[
+        list[str] | None, typer.Argument(help="Stages, as `dvc repro` takes them; all by default.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default one a core."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Run also what is up to date.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Begin nothing more when a stage has failed.")
+    ] = False,
+) -> None:
+    """Run what `dvc repro` would run, independent stages side by side, and `branchmark sync`."""
+    from threading import Thread
+
+    # It takes as long as DVC's look at the pipeline, which is another process
+    Thread(target=import_module, args=("stages.tracking.sync",), daemon=True).start()
+    from stages.repro.repro import repro
+
+    try:
+        repro(target or [], jobs, force, fail_fast)
+    except UserError:
+        bring_in()
+        raise
+    bring_in()
+
+
+def bring_in() -> None:
+    """`branchmark sync`; a store that fails is no reason to fail."""
+    try:
+        sync(quiet=True)
+    except UserError as error:
+        print(f"warning: {error}", file=sys.stderr)
 
 
 @app.command()

@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
@@ -50,13 +49,11 @@ def run(main: Callable[..., Any]) -> NoReturn:
 
 
 def leave(code: int) -> NoReturn:
-    """End at once, also when a thread still waits for a server: all that matters is written."""
-    others = set(threading.enumerate()) - {threading.main_thread()}
-    if any(not thread.daemon for thread in others):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    """End at once: all that matters is written. A thread that still waits for a server is not
+    waited for, and TensorFlow not taken down piece by piece, which takes 0.7 s."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def tell(app: typer.Typer) -> NoReturn:

@@ -44,7 +44,7 @@ def main(
     with replaced(RUNS / variant.name) as folder, Record(provenance, data) as record:
         for seed in variant.train.seeds:
             with record.seed(seed) as live:
-                log = Log(seed, each=live.epoch)
+                log = Log(seed, folder / "history.csv", each=live.epoch)
                 epoch.restart(trainer, *begin(variant, seed))
                 order = epoch.orders(len(train[1]), variant.train.epochs, seed)
                 epoch.fit(trainer, order, validation, [log])
@@ -55,10 +55,15 @@ def main(
                     keras_file.save(network, folder / f"seed-{seed}.keras")
                     picture = figures.loss(history.frame(log.rows), variant.name)
                 live.finish(network, picture)
+                last = log.rows[-1]
+                print(
+                    f"seed {seed}: val_loss {last['val_loss']:.4f}, val_accuracy "
+                    f"{last['val_accuracy']:.4f} after {last['epoch']} epochs",
+                    flush=True,
+                )
 
         with clock("saving"):
             table = history.frame(rows)
-            history.write(table, folder / "history.csv")
             picture = figures.loss(table, variant.name)
             (folder / "loss.png").write_bytes(picture)
             facts = provenance.summary() | backend.settings() | {"weights": network.count_params()}

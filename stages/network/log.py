@@ -1,13 +1,15 @@
-"""A Keras callback that keeps the history of a training, epoch by epoch, and passes it on."""
+"""A Keras callback that writes the history of a training, epoch by epoch, and passes it on."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from stages.network.backend import keras
+from stages.outputs import history
 
 
 class Log(keras.callbacks.Callback):  # type: ignore[misc]
@@ -15,12 +17,15 @@ class Log(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         seed: stands in each row.
+        file: the rows are added to this CSV.
         each: called at the end of every epoch with its number, metrics and seconds.
     """
 
-    def __init__(self, seed: int, each: Callable[[int, dict[str, float], float], None]) -> None:
+    def __init__(
+        self, seed: int, file: Path, each: Callable[[int, dict[str, float], float], None]
+    ) -> None:
         super().__init__()
-        self.seed, self.each = seed, each
+        self.seed, self.file, self.each = seed, file, each
         self.rows: list[dict[str, float]] = []
         self.seconds: list[float] = []
 
@@ -29,10 +34,11 @@ class Log(keras.callbacks.Callback):  # type: ignore[misc]
         self.begin = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Keep and pass on what Keras measured."""
+        """Keep, write and pass on what Keras measured."""
         self.seconds.append(time.perf_counter() - self.begin)
         metrics = {name: tidy(value) for name, value in (logs or {}).items()}
         self.rows.append({"seed": self.seed, "epoch": epoch + 1, **metrics})
+        history.append(self.rows[-1], self.file)
         self.each(epoch + 1, metrics, self.seconds[-1])
 
     def first_call(self) -> float:

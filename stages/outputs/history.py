@@ -15,11 +15,11 @@ def frame(rows: list[dict[str, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def write(history: pd.DataFrame, path: Path) -> None:
-    """Write a frame of `frame`, the same bytes on every platform."""
-    history.to_csv(path, index=False, lineterminator="\n")
+def append(row: dict[str, float], path: Path) -> None:
+    """Add the row of an epoch that has just ended: whoever looks sees how far a training is."""
+    frame([row]).to_csv(path, mode="a", header=not path.exists(), index=False, lineterminator="\n")
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The frame that `write` wrote."""
+    """The frame of the rows that `append` wrote."""
     return pd.read_csv(path)

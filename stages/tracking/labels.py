@@ -59,6 +59,7 @@ class Change:
     def apply(self, client: Any) -> None:
         """Write what differs, run by run."""
         from mlflow.entities import RunTag
+        from mlflow.exceptions import MlflowException
 
         for run in self.recorded.runs:
             differs = {k: v for k, v in self.wanted.items() if run.data.tags.get(k) != v}
@@ -66,7 +67,11 @@ class Change:
             if tags:
                 client.log_batch(run.info.run_id, tags=tags)
             for key in differs.keys() - {tag.key for tag in tags}:
-                client.delete_tag(run.info.run_id, key)
+                try:
+                    client.delete_tag(run.info.run_id, key)
+                except MlflowException as error:  # another person's sync has just taken it off
+                    if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                        raise
 
 
 def changes(store: Store, truth: Truth) -> Iterator[Change]:

@@ -1,0 +1,1 @@
+"""`branchmark repro`: what `dvc repro` would run, independent stages side by side."""

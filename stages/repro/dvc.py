@@ -1,0 +1,146 @@
+"""DVC by its own command line: what it would run, its graph, its lock file."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from stages.errors import UserError
+from stages.outputs.folder import write
+
+COMMAND = (sys.executable, "-m", "dvc")
+LOCK, RWLOCK = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `dvc repro` would look at and run."""
+
+    needs: dict[str, list[str]]  # every stage that it looks at, after those that it takes
+    stale: frozenset[str]
+
+    @cached_property
+    def work(self) -> dict[str, set[str]]:
+        """The stages to run and what they wait for: the stale ones, and all that follow from them,
+        whose inputs may change."""
+        found: dict[str, set[str]] = {}
+        for stage, needs in self.needs.items():
+            if stage in self.stale or not found.keys().isdisjoint(needs):
+                found[stage] = found.keys() & needs
+        return found
+
+
+def ask(*arguments: str) -> str:
+    """What a DVC command prints; raises UserError with DVC's own sentence where it fails."""
+    result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
+    if result.returncode:
+        errors = [line[7:] for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
+        raise UserError("\n".join(errors) or result.stderr.strip())
+    return result.stdout
+
+
+def plan(targets: list[str], force: bool) -> Plan:
+    """What `dvc repro` would do for `targets`; with `force` all of it is stale.
+
+    Not from `dvc repro --dry`, which fails where a stage's input is still to be made.
+
+    Raises:
+        UserError: there is no such target, or DVC cannot read its files.
+    """
+    mend()
+    stale = status()
+    if not stale and not force and not targets:
+        return Plan({}, stale)
+    needs = before(targets, graph())
+    if not force and not stale.isdisjoint(needs) and checkout():
+        stale = status()  # on another branch that was all there is to do
+    return Plan(needs, frozenset(needs) if force else stale)
+
+
+def status() -> frozenset[str]:
+    """The stages that have changed, or whose inputs or outputs have."""
+    return frozenset(json.loads(ask("status", "--json")))
+
+
+def graph() -> dict[str, list[str]]:
+    """Every stage, with those that it takes outputs of."""
+    said = ask("dag", "--dot")
+    needs: dict[str, list[str]] = {name: [] for name in re.findall(r'^"([^"]+)";', said, re.M)}
+    for first, then in re.findall(r'^"([^"]+)" -> "([^"]+)";', said, re.M):
+        needs[then].append(first)
+    return needs
+
+
+def before(targets: list[str], needs: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The targets, by default all stages, and all that they need, in the order in which DVC runs
+    them. A target is a stage (`train@adam-0.3`) or a group of stages (`train`).
+
+    Raises:
+        UserError: there is no such target.
+    """
+    found: dict[str, list[str]] = {}
+
+    def visit(stage: str) -> None:
+        if stage not in found:
+            for other in needs[stage]:
+                visit(other)
+            found[stage] = needs[stage]
+
+    for target in targets or needs:
+        if not (named := [stage for stage in needs if target in (stage, stage.split("@")[0])]):
+            raise UserError(f"{target}: there is no such stage; `dvc stage list` names them")
+        for stage in named:
+            visit(stage)
+    return found
+
+
+def checkout() -> bool:
+    """Bring the outputs that `dvc.lock` names out of the cache, as far as they are there, all in
+    one go; whether that changed any."""
+    command = [*COMMAND, "checkout"]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return bool(re.search(r"^[MAD]\t", result.stdout, re.M))
+
+
+def mend() -> None:
+    """Remove DVC's lock file where it is damaged: DVC writes it in place, so that being killed in
+    that instant leaves half of it, which DVC then refuses to read."""
+    for wait in (0.0, 1.0):  # a DVC that is at work has written it by then
+        time.sleep(wait)
+        try:
+            json.loads(RWLOCK.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        except ValueError:
+            continue
+        return
+    RWLOCK.unlink(missing_ok=True)
+
+
+def stages_locked() -> list[str]:
+    """The stages that `dvc.lock` has results of, in its order."""
+    return list(blocks()[1])
+
+
+def blocks() -> tuple[str, dict[str, str]]:
+    """The text of `dvc.lock` above its stages, and that of each stage."""
+    text = LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""
+    head, *parts = re.split(r"^(?=  [^ ])", text, flags=re.M)
+    return head, {part.split(":", 1)[0].strip(): part for part in parts}
+
+
+def arrange(order: Iterable[str]) -> None:
+    """Put the stages of `dvc.lock` into an order; DVC adds new ones as they end, so that two
+    side by side would leave another file from one time to the next."""
+    head, found = blocks()
+    names = dict.fromkeys([*order, *found])
+    text = head + "".join(found[name] for name in names if name in found)
+    if text != head + "".join(found.values()):
+        write(LOCK, text)

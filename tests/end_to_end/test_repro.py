@@ -1,0 +1,165 @@
+"""`branchmark repro`: the state that `dvc repro` leaves, sooner."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.project import Project
+
+REPRO = ("branchmark", "repro", "--jobs", "3")
+
+
+@pytest.fixture(scope="module")
+def reproduced(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy with a store of its own."""
+    return reproduced.copy(tmp_path_factory.mktemp("copy") / "project")
+
+
+def fresh(project: Project, root: Path) -> Project:
+    """The same commit with nothing reproduced."""
+    copy = project.copy(root)
+    for folder in ("runs", "reports", "data/raw", "data/prepared", ".dvc/cache"):
+        shutil.rmtree(copy.root / folder)
+    (copy.root / "dvc.lock").unlink()
+    return copy
+
+
+def state(project: Project) -> dict[str, object]:
+    """All that DVC knows and keeps, byte for byte."""
+    folders = ("runs", "data/prepared", "reports", ".dvc/cache")
+    trees = {folder: project.tree(folder) for folder in folders}
+    return trees | {"lock": (project.root / "dvc.lock").read_bytes()}
+
+
+def test_it_ends_in_the_same_state_as_dvc_repro_byte_for_byte(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    expected = state(reproduced)
+    project = fresh(reproduced, tmp_path / "project")
+    said = project.ok(*REPRO)
+    assert "train@adam-0.3: running" in said
+    assert "evaluate: done" in said
+    assert state(project) == expected
+    assert "up to date" in project.ok("dvc", "repro")
+    again = project.ok(*REPRO)
+    assert again.startswith("Data and pipelines are up to date.")
+    assert state(project) == expected
+
+    # One stage by its name, forced: the same bytes once more, and nothing else has run
+    said = project.ok(*REPRO, "--force", "train@sgd-0.0")
+    assert "train@sgd-0.0: done" in said
+    assert "train@adam" not in said
+    assert state(project) == expected
+
+
+def test_on_another_branch_everything_is_restored_and_nothing_trained(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    project.git("switch", "--quiet", "--create", "elsewhere")
+    with project.params() as params:
+        params["optimizers"]["sgd"]["learning_rate"] = 0.02
+    said = project.ok(*REPRO)
+    assert "train@sgd-0.3: done" in said
+    assert "train@adam" not in said
+    project.commit("faster")
+    project.git("switch", "--quiet", "main")
+    assert "up to date" in project.ok(*REPRO)
+    assert project.tree("runs") == reproduced.tree("runs")
+
+    # Back to parameters that were never committed together: the run-cache has them
+    with project.params() as params:
+        params["optimizers"]["sgd"]["learning_rate"] = 0.02
+    assert "train@sgd-0.3: restored from cache" in project.ok(*REPRO)
+
+
+def test_a_variant_that_is_removed_from_params_leaves_no_folder(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    with project.params() as params:
+        params["dropouts"] = [0.0]
+    said = project.ok(*REPRO)
+    assert [line.split(":")[0] for line in said.splitlines() if "(1 of 1)" in line] == ["evaluate"]
+    left = {path.name for path in (project.root / "runs").iterdir()}
+    assert left == {"sgd-0.0", "adam-0.0", "elu", "reused_frozen"}
+
+
+def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    with project.params() as params:
+        params["train"]["epochs"] = 1
+    taken = project.root / "runs/adam-0.0.partial"
+    taken.mkdir()
+    holder = os.open(taken, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)  # as another training of the same variant would
+    result = project.run("branchmark", "repro", "--jobs", "1", "--fail-fast", "train")
+    assert result.returncode == 1
+    assert "not begun: train@adam-0.3" in result.stderr
+    result = project.run(*REPRO)
+    assert result.returncode == 1
+    assert "train@adam-0.0: failed" in result.stdout
+    assert "another process is writing it" in result.stdout  # the stage's own output
+    assert "not begun: reuse@reused_frozen, evaluate" in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    assert project.stale() == {"train@adam-0.0", "reuse@reused_frozen", "evaluate"}
+    log = project.root / ".dvc/tmp/repro/train@adam-0.0.log"
+    assert "another process is writing it" in log.read_text()
+
+    # And on from there
+    os.close(holder)
+    said = project.ok(*REPRO)
+    assert "train@adam-0.0: done" in said
+    assert "train@sgd-0.0: " not in said
+    assert not project.stale()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_time(
+    reproduced: Project, tmp_path: Path, number: signal.Signals
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    process = subprocess.Popen(
+        [*REPRO, "--force", "study", "train@sgd-0.0"], cwd=project.root, env=project.env(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    while len(list((project.root / "runs").glob("*.partial"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], said
+    assert "Traceback" not in said
+    assert not [child for child in below if child.is_running()]
+    assert not list((project.root / "runs").glob("*.partial"))
+    project.ok(*REPRO)
+    assert state(project) == state(reproduced)
+
+
+def test_a_lock_file_that_dvc_left_half_written_is_no_obstacle(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    (project.root / ".dvc/tmp").mkdir(exist_ok=True)
+    (project.root / ".dvc/tmp/rwlock").write_text("")
+    assert "up to date" in project.ok(*REPRO)
+
+
+def test_an_unknown_stage_is_one_sentence(reproduced: Project) -> None:
+    result = reproduced.run("branchmark", "repro", "train@adamm-0.3")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "adamm" in result.stderr
+    assert "Traceback" not in result.stderr
