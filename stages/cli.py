@@ -64,20 +64,23 @@ def repro(
     """Run what `dvc repro` would run, independent stages side by side, and `branchmark sync`."""
     from threading import Thread
 
-    # It takes as long as DVC's look at the pipeline, which is another process
-    Thread(target=import_module, args=("stages.tracking.sync",), daemon=True).start()
-    from stages.repro.repro import repro
+    from stages.repro import repro
+    from stages.tracking.settled import settled
 
-    try:
-        repro(target or [], jobs, force, fail_fast)
-    except UserError:
-        bring_in()
-        raise
+    if not settled():  # it takes as long as DVC's look at the pipeline, which is another process
+        Thread(target=import_module, args=("stages.tracking.sync",), daemon=True).start()
+
+    report = repro.repro(target or [], jobs, force, fail_fast)
     bring_in()
+    repro.check(report)
 
 
 def bring_in() -> None:
     """`branchmark sync`; a store that fails is no reason to fail."""
+    from stages.tracking.settled import settled
+
+    if settled():
+        return
     try:
         sync(quiet=True)
     except UserError as error:

@@ -106,7 +106,7 @@ def checkout() -> bool:
     one go; whether that changed any."""
     command = [*COMMAND, "checkout"]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    return bool(re.search(r"^[MAD]\t", result.stdout, re.M))
+    return bool(re.search(r"^[MAD]\s", result.stdout, re.M))
 
 
 def mend() -> None:

@@ -22,11 +22,11 @@ LOGS = Path(".dvc/tmp/repro")
 RUNS = Path("runs")
 
 
-def repro(targets: list[str], jobs: int | None, force: bool, fail_fast: bool) -> None:
+def repro(targets: list[str], jobs: int | None, force: bool, fail_fast: bool) -> Report:
     """Run what `dvc repro` would run, `jobs` stages side by side.
 
     Raises:
-        UserError: params.yaml, dvc.yaml or a target is wrong, or a stage failed.
+        UserError: params.yaml, dvc.yaml or a target is wrong.
     """
     settings = params.load()
     pipeline.check()
@@ -34,7 +34,7 @@ def repro(targets: list[str], jobs: int | None, force: bool, fail_fast: bool) ->
     plan = dvc.plan(targets, force)
     if not plan.work:
         print("Data and pipelines are up to date.")
-        return
+        return Report()
     epochs = {v.stage: v.train.epochs * len(v.train.seeds) for v in settings.variants()}
     folders = {v.stage: RUNS / f"{v.name}.partial" for v in settings.variants()}
     jobs = jobs or fitting()
@@ -56,7 +56,10 @@ def repro(targets: list[str], jobs: int | None, force: bool, fail_fast: bool) ->
         children.stop()
         executor.shutdown(cancel_futures=True)
         dvc.arrange([*before, *plan.needs])
-    tell(report, console)
+    for stage in report.failed:
+        console.rule(f"{stage} failed", align="left")
+        console.print(report.outcomes[stage].log.strip(), markup=False)
+    return report
 
 
 def fitting() -> int:
@@ -87,15 +90,10 @@ def ended_epochs(folder: Path) -> int:
         return 0
 
 
-def tell(report: Report, console: Console) -> None:
-    """What failed and why, and what was not begun because of it."""
-    if not report.failed:
-        return
-    for stage in report.failed:
-        console.rule(f"{stage} failed", align="left")
-        console.print(report.outcomes[stage].log.strip(), markup=False)
-    console.rule()
-    lines = [f"{stage}: failed; see {LOGS / stage}.log" for stage in report.failed]
+def check(report: Report) -> None:
+    """Raise UserError if a stage failed, with what was not begun because of it."""
+    lines = [f"{stage}: failed; its output is in {LOGS / stage}.log" for stage in report.failed]
     if report.skipped:
         lines.append(f"not begun: {', '.join(report.skipped)}")
-    raise UserError("\n       ".join(lines))
+    if lines:
+        raise UserError("\n       ".join(lines))

@@ -75,6 +75,11 @@ class Store:
         found = [recorded for recorded in self.groups.get(key, ()) if recorded.complete]
         return max(found, key=lambda recorded: recorded.age, default=None)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether any run is still being written."""
+        return any(run.info.status == "RUNNING" for run in self.runs)
+
 
 def complete(run: Any, seeds: tuple[Any, ...], ready: set[str]) -> bool:
     """Whether a variant's run and those of all its seeds ended well, each seed with its model."""

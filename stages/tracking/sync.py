@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stages.errors import UserError
-from stages.tracking import departed, recorded, revisions, store
+from stages.tracking import departed, recorded, revisions, settled, store
 from stages.tracking.holdings import Outputs, complaints
 from stages.tracking.plan import Plan, Step
 from stages.tracking.reasons import reason, redacted
@@ -34,11 +34,14 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
     commits = commits or (revisions.named(which) if which else revisions.current())
     with TemporaryDirectory() as folder, in_words(), alone(dry_run):
         outputs = Outputs(pulling, Path(folder))
+        before = settled.state()
         work = Plan(commits, outputs, *(recorded.peek() if dry_run else store.open_store()))
         done = work.steps() if dry_run else work.carry_out(shown)
         if not dry_run:
             departed.remember(work.held.live)
         problems = list(complaints(work.held, pulling))
+        if not (which or done or problems or work.store.at_work):
+            settled.remember(before)
         if done:
             show(done, dry_run)
         elif not quiet and not problems:

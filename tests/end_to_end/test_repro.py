@@ -131,7 +131,7 @@ def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_ti
 ) -> None:
     project = reproduced.copy(tmp_path / "project")
     process = subprocess.Popen(
-        [*REPRO, "--force", "study", "train@sgd-0.0"], cwd=project.root, env=project.env(), text=True,
+        [*REPRO, "--force", "study", "train"], cwd=project.root, env=project.env(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     while len(list((project.root / "runs").glob("*.partial"))) < 2:
