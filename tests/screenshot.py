@@ -28,7 +28,8 @@ CLICKS = (  # as XPath
     "//label[.//input[@value='CHART']]",
 )
 SEARCH = "//input[@data-testid='search-box']"
-CLUTTER = '[data-component-id="mlflow.assistant.chat_panel.close"], [role="alert"] button[aria-label]'
+ASSISTANT = '[data-component-id="mlflow.assistant.chat_panel.close"]'
+BANNER = '[data-component-id="mlflow.experiment_page.shared_view.dismiss"]'
 ALL, ENTER = "\ue009a\ue000", "\ue007"  # Ctrl-A and the key, in WebDriver's words
 
 
@@ -89,7 +90,7 @@ class Browser:
         return reply.json()["value"]
 
     def element(self, path: str) -> str:
-        """The address of the first thing on the page that an XPath names, as soon as it is there."""
+        """The address of the first thing that an XPath names, as soon as it is on the page."""
         body = {"using": "xpath", "value": path}
         for _ in range(40):
             found = requests.post(f"{self.session}/element", json=body, timeout=60).json()["value"]
@@ -143,7 +144,8 @@ def main() -> None:
         browser = Browser(remote, profile, 1900, 1300)
         for picture in (TABLE, BRANCHES):
             browser.open(runs, 15)
-            browser.run(f"document.querySelectorAll('{CLUTTER}').forEach(each => each.click())")
+            for clutter in (ASSISTANT, BANNER):
+                browser.run(f"document.querySelector('{clutter}')?.click()")
             if picture is BRANCHES:
                 side_by_side(browser, "adam-0.0")
             time.sleep(5)

@@ -80,11 +80,9 @@ def test_links_lead_to_the_runs_of_both_sides_and_to_mlflows_compare_page(
     project.ok("python", "-m", "stages.cli", "compare", "HEAD", "--json", str(report))
     rows = json.loads(report.read_text())["rows"]
     pages = next(row["pages"] for row in rows if row["variant"] == "sgd-0.0")
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    here = {name: url.replace("http://127.0.0.1:5000", address) for name, url in pages.items()}
-    ui = ("python", "-m", "stages.cli", "ui", "--port", str(port))
-    with started(*ui, answers=address, cwd=project.root, env=project.env()):
+    with ui(project) as links:
+        address = links["runs"].partition("/#")[0]
+        here = {name: url.replace("http://127.0.0.1:5000", address) for name, url in pages.items()}
         assert "Comparing 2 Runs" in text_of(browser, here["both"], "Comparing 2 Runs")
         for name, rate in (("base", "0.01"), ("head", "0.07")):
             text = text_of(browser, here[name], "optimizer.learning_rate")
