@@ -33,8 +33,7 @@ TABLE: dict[str, Any] = {
     "chartsSearchFilter": "^(val_)?(accuracy|loss)(_gap)?$|best_epoch",
 }
 STATES = {
-    # MLflow takes a filter without a comparison for the name of a run.
-    "variants": TABLE | {"searchFilter": "tags.variant != '' AND tags.superseded IS NULL"},
+    "variants": TABLE | {"searchFilter": "tags.superseded IS NULL"},
     "branches": TABLE
     | {
         # One variant, whose results stand beside each other: the mean over variants says nothing.
