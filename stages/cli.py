@@ -213,14 +213,18 @@ def ui(
     port: Annotated[int, typer.Option(help="Where it listens, on this machine only.")] = 5000,
 ) -> None:
     """Serve MLflow's page of this project on http://127.0.0.1:5000, until Ctrl-C."""
-    from stages.tracking import store
+    from stages.tracking import store, view
 
     uri = store.tracking_uri()
     if uri.startswith("http"):
         raise UserError("MLFLOW_TRACKING_URI names a server: open its address in a browser")
-    _, experiment = store.open_store()
+    client, experiment = store.open_store()
+    view.write(client, experiment)
     page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
-    print(f"runs:   {page}\ncurves: {page}&compareRunsMode=CHART", flush=True)
+    charts = "compareRunsMode=CHART"
+    print(f"runs:     {page}&viewStateShareKey=variants")
+    print(f"curves:   {page}&viewStateShareKey=variants&{charts}")
+    print(f"branches: {page}&viewStateShareKey=branches&{charts}", flush=True)
     # One worker and no job runners: the page is for one person, and starts in seconds. Host
     # checks and the refusal of cross-origin posts stay as MLflow sets them.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"

@@ -1,4 +1,5 @@
-"""`python -m tests.screenshot`: MLflow's chart view of this project, for the README.
+"""`python -m tests.screenshot main elu`: MLflow's pages of this project and these two branches, for
+the README.
 
 Needs chromium and chromedriver (Debian: `apt install chromium-driver`), which it speaks to in
 plain WebDriver, W3C 2018.
@@ -19,8 +20,17 @@ from typing import Any
 
 import requests
 
-PICTURE = Path("docs/mlflow.png")
+TABLE, BRANCHES = Path("docs/mlflow.png"), Path("docs/branches.png")
+
+CLICKS = (  # as XPath
+    "//button[contains(., 'Group by')]",
+    "//*[@role='menuitemcheckbox'][. = 'live_on']",
+    "//label[.//input[@value='CHART']]",
+)
+SEARCH = "//input[@data-testid='search-box']"
 ASSISTANT = '[data-component-id="mlflow.assistant.chat_panel.close"]'
+BANNER = '[data-component-id="mlflow.experiment_page.shared_view.dismiss"]'
+ALL, ENTER = "\ue009a\ue000", "\ue007"  # Ctrl-A and the key, in WebDriver's words
 
 
 def free_port() -> int:
@@ -56,6 +66,9 @@ class Browser:
         arguments = [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
             "--no-first-run", f"--user-data-dir={profile}", f"--window-size={width},{height}",
+            # There is a mouse: without one, charts show their buttons all the time.
+            "--blink-settings=primaryHoverType=2,availableHoverTypes=2,"
+            "primaryPointerType=4,availablePointerTypes=4",
         ]  # fmt: skip
         wanted: dict[str, Any] = {
             "browserName": "chrome",
@@ -76,6 +89,25 @@ class Browser:
         reply = requests.post(f"{self.session}/execute/sync", json=body, timeout=60)
         return reply.json()["value"]
 
+    def element(self, path: str) -> str:
+        """The address of the first thing that an XPath names, as soon as it is on the page."""
+        body = {"using": "xpath", "value": path}
+        for _ in range(40):
+            found = requests.post(f"{self.session}/element", json=body, timeout=60).json()["value"]
+            if "error" not in found:
+                return f"{self.session}/element/{next(iter(found.values()))}"
+            time.sleep(0.5)
+        raise LookupError(f"{path}: {found['message']}")
+
+    def click(self, path: str) -> None:
+        """Click on something, as a person would."""
+        requests.post(f"{self.element(path)}/click", json={}, timeout=60).raise_for_status()
+
+    def enter(self, path: str, text: str) -> None:
+        """Type a text into a field, in place of what stands there, and press Enter."""
+        body = {"text": ALL + text + ENTER}
+        requests.post(f"{self.element(path)}/value", json=body, timeout=60).raise_for_status()
+
     def picture(self) -> bytes:
         """What is to be seen, as PNG."""
         reply = requests.get(f"{self.session}/screenshot", timeout=60).json()
@@ -86,26 +118,40 @@ class Browser:
         requests.delete(self.session, timeout=60)
 
 
+def side_by_side(browser: Browser, variant: str) -> str:
+    """One filter string and three clicks, as the README says; the filter string."""
+    text = f"tags.variant = '{variant}' AND tags.live_on != ''"
+    browser.enter(SEARCH, text)
+    for place in CLICKS:
+        time.sleep(2)
+        browser.click(place)
+    return text
+
+
 def main() -> None:
-    """Take the picture."""
+    """Take the pictures."""
     page, driver = free_port(), free_port()
     address, remote = f"http://127.0.0.1:{page}", f"http://127.0.0.1:{driver}"
     program = str(Path(sys.executable).parent / "branchmark")
+    subprocess.run([program, "sync", *sys.argv[1:]], check=True)
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
         started(program, "ui", "--port", str(page), answers=address) as ui,
         started("chromedriver", f"--port={driver}", answers=f"{remote}/status"),
     ):
         assert ui.stdout is not None
-        lines = [ui.stdout.readline() for _ in range(2)]
-        curves = next(line.split()[1] for line in lines if line.startswith("curves:"))
+        runs = ui.stdout.readline().split()[1]
         browser = Browser(remote, profile, 1900, 1300)
-        browser.open(curves, 15)
-        browser.run(f"document.querySelector('{ASSISTANT}')?.click()")
-        time.sleep(3)
-        PICTURE.write_bytes(browser.picture())
+        for picture in (TABLE, BRANCHES):
+            browser.open(runs, 15)
+            for clutter in (ASSISTANT, BANNER):
+                browser.run(f"document.querySelector('{clutter}')?.click()")
+            if picture is BRANCHES:
+                side_by_side(browser, "adam-0.0")
+            time.sleep(5)
+            picture.write_bytes(browser.picture())
+            print(f"{picture}: written")
         browser.close()
-    print(f"{PICTURE}: written")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.errors import UserError
 from stages.review import scores
-from stages.tracking import departed, join, labels, restore, revisions, runs
+from stages.tracking import departed, join, labels, restore, revisions, runs, view
 from stages.tracking.abandoned import abandoned
 from stages.tracking.holdings import Found, Outputs, held
 from stages.tracking.recorded import Store
@@ -112,9 +112,17 @@ class Plan:
         for run_id, metrics in values.items():
             runs.log_metrics(self.client, run_id, metrics)
 
+    def views(self) -> Iterator[Step]:
+        """The experiment gets the project's views, where it has not got them."""
+        tags = self.client.get_experiment(self.experiment).tags if self.client else {}
+        if lacking := view.lacking(tags):
+            names = ", ".join(key.removeprefix(view.TAG) for key in lacking)
+            write = partial(view.write, self.client, self.experiment)
+            yield Step("views", "", "", f"{names}: MLflow's menu Views", write)
+
     def steps(self) -> list[Step]:
         """All that must change, as far as it can be told before any of it is done."""
-        return [*self.endings(), *self.restorations(), *self.tags(), *self.scores()]
+        return [*self.endings(), *self.restorations(), *self.tags(), *self.scores(), *self.views()]
 
     def carry_out(self, progress: Callable[[list[Step]], Iterator[Step]]) -> list[Step]:
         """Do all that must be done, and return it; `progress` goes through steps and shows them."""
@@ -128,7 +136,7 @@ class Plan:
             done += changed
             if not changed:
                 break
-        return done + self.do(self.scores, progress)
+        return done + self.do(self.scores, progress) + self.do(self.views, progress)
 
     def do(
         self, steps: Callable[[], Iterator[Step]], progress: Callable[[list[Step]], Iterator[Step]]
