@@ -14,7 +14,17 @@ import pandas as pd
 
 from stages.review.changes import Changes
 from stages.review.compare import BETTER, WORSE, Comparison
-from stages.review.views import COLUMNS, PagesOf, cells, headline, inputs, method, nowhere, title
+from stages.review.views import (
+    COLUMNS,
+    PagesOf,
+    cells,
+    command,
+    headline,
+    inputs,
+    method,
+    nowhere,
+    title,
+)
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; color: #222; }
@@ -43,7 +53,7 @@ def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -> str:
         f"<style>{STYLE}</style><h1>{name}</h1>",
         f"<p class='answer'>{escape(headline(found))}</p>",
         verdicts(found, pages),
-        f"<p class='method'>{escape(method(found))}</p>",
+        f"<p class='method'><code>{escape(command(found))}</code>: {escape(method(found))}</p>",
     ]
     if rows := inputs(changes):
         lines = [[escape(cell) for cell in row] for row in rows]

@@ -74,6 +74,11 @@ def method(found: Comparison) -> str:
     )
 
 
+def command(found: Comparison) -> str:
+    """What gives the same report at any time, in any clone."""
+    return " ".join(["branchmark compare", found.base.commit, found.head.commit]).strip()
+
+
 def inputs(changes: Changes) -> list[list[str]]:
     """What changed, as rows: what, base, head."""
     rows = [[place, *pair] for place, pair in changes.params.items()]
@@ -132,7 +137,7 @@ def as_markdown(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -
     for name, keys in (("Added", found.added), ("Removed", found.removed)):
         if keys:
             parts.append(f"{name}: {', '.join(keys)}")
-    return "\n\n".join([*parts, f"<sub>{method(found)}</sub>"]) + "\n"
+    return "\n\n".join([*parts, f"<sub>`{command(found)}`: {method(found)}</sub>"]) + "\n"
 
 
 def table(rows: Sequence[Row], pages: PagesOf) -> str:
