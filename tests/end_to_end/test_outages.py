@@ -105,7 +105,7 @@ class Outcome:
     """How a stage ended."""
 
     waited: float  # seconds in which its main thread had nothing to do
-    said: str  # on both streams
+    said: str  # on both streams, but for the line of each seed
     code: int
     files: dict[str, str]  # their hashes
 
@@ -132,7 +132,8 @@ def stage(
     during()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     waited = time.perf_counter() - begin - busy(process.pid)
-    said, _ = process.communicate()
+    lines, _ = process.communicate()
+    said = "".join(line for line in lines.splitlines(True) if not line.startswith("seed "))
     return Outcome(waited, said, process.returncode, project.tree(outputs))
 
 
