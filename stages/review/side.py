@@ -69,6 +69,8 @@ def side(revision: str | None) -> Side:
     params = text(commit, "params.yaml")
     metrics = text(commit, "reports/metrics.json")
     name = WORKING_TREE if revision is None else revision
+    if len(name) > 7 and commit.startswith(name):
+        name = commit[:7]
     if params is None or metrics is None:
         missing = "params.yaml" if params is None else "reports/metrics.json"
         raise UserError(f"{name}: it has no {missing}, so there is nothing to compare")

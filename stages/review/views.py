@@ -89,12 +89,11 @@ def inputs(changes: Changes) -> list[list[str]]:
 
 
 def title(found: Comparison) -> str:
-    """``main (1a2b3c4) → working tree``."""
-    sides = [
-        f"{side.name} ({side.commit[:7]})" if side.commit else side.name
+    """``main (1a2b3c4) → working tree``; a commit without a name stands there once."""
+    return " → ".join(
+        side.name if side.commit[:7] in ("", side.name) else f"{side.name} ({side.commit[:7]})"
         for side in (found.base, found.head)
-    ]
-    return " → ".join(sides)
+    )
 
 
 def terminal(
