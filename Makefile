@@ -55,5 +55,5 @@ bench: install  ## Measure: an epoch in five ways, and a stage by phase
 
 .PHONY: lock
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra dev --extra server --universal --python-version 3.11 --upgrade \
+	uv pip compile pyproject.toml --extra dev --extra server --extra cluster --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.lock
