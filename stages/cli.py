@@ -60,6 +60,10 @@ def repro(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Begin nothing more when a stage has failed.")
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on the workers of this Dask scheduler."),
+    ] = None,
 ) -> None:
     """Run what `dvc repro` would run, independent stages side by side, and `branchmark sync`."""
     from threading import Thread
@@ -70,7 +74,7 @@ def repro(
     if not settled():  # it takes as long as DVC's look at the pipeline, which is another process
         Thread(target=import_module, args=("stages.tracking.sync",), daemon=True).start()
 
-    report = repro.repro(target or [], jobs, force, fail_fast)
+    report = repro.repro(target or [], jobs, force, fail_fast, cluster)
     bring_in()
     repro.check(report)
 

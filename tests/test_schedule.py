@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from rich.console import Console
 from stages.errors import UserError
 from stages.repro import dvc
 from stages.repro.dvc import Plan
-from stages.repro.schedule import Outcome, Report, carry_out, heights
+from stages.repro.schedule import Ended, Outcome, Report, carry_out, heights
 from stages.repro.screen import Screen
 
 WORK: dict[str, set[str]] = {
@@ -22,18 +23,37 @@ WORK: dict[str, set[str]] = {
 }  # fmt: skip
 
 
+class Threads:
+    """A place where stages are functions."""
+
+    def __init__(self, jobs: int, run: Callable[[str], int]) -> None:
+        self.jobs, self.run = jobs, run
+        self.executor: Executor = ThreadPoolExecutor(jobs)
+
+    def room(self) -> int:
+        return self.jobs
+
+    def task(self, stage: str) -> Callable[[], Ended]:
+        return lambda: (self.run(stage), "")
+
+    def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
+        return {stage: dvc.outcome(*future.result()) for stage, future in ended.items()}
+
+
+def carry(jobs: int, run: Callable[[str], int], fail_fast: bool = False) -> Report:
+    return carry_out(WORK, Threads(jobs, run), lambda _: None, lambda *_: None, fail_fast)
+
+
 def carried(jobs: int, failing: str = "", fail_fast: bool = False) -> tuple[list[str], Report]:
     """The stages in the order in which they began, and the report."""
     began: list[str] = []
 
-    def run(stage: str) -> Outcome:
+    def run(stage: str) -> int:
         began.append(stage)
         time.sleep(0.01)
-        return Outcome("failed" if stage == failing else "done")
+        return int(stage == failing)
 
-    with ThreadPoolExecutor(jobs) as executor:
-        report = carry_out(WORK, executor, lambda: jobs, run, lambda *_: None, fail_fast)
-    return began, report
+    return began, carry(jobs, run, fail_fast)
 
 
 def test_a_stage_begins_after_all_that_it_needs() -> None:
@@ -54,13 +74,12 @@ def test_the_longest_way_is_begun_first() -> None:
 def test_as_many_run_at_once_as_the_executor_has_room_for() -> None:
     together = threading.Barrier(3, timeout=10)
 
-    def run(stage: str) -> Outcome:
+    def run(stage: str) -> int:
         if stage in "abc":
             together.wait()  # breaks unless three are there at the same time
-        return Outcome("done")
+        return 0
 
-    with ThreadPoolExecutor(3) as executor:
-        assert not carry_out(WORK, executor, lambda: 3, run, lambda *_: None).failed
+    assert not carry(3, run).failed
 
 
 def test_what_needs_a_failed_stage_is_skipped() -> None:
@@ -76,11 +95,27 @@ def test_with_fail_fast_nothing_begins_after_a_failure() -> None:
 
 
 def test_an_exception_of_the_runner_comes_through() -> None:
-    def run(stage: str) -> Outcome:
+    def run(stage: str) -> int:
         raise RuntimeError(stage)
 
-    with ThreadPoolExecutor(1) as executor, pytest.raises(RuntimeError):
-        carry_out(WORK, executor, lambda: 3, run, lambda *_: None)
+    with pytest.raises(RuntimeError):
+        carry(1, run)
+
+
+def test_stages_begin_as_soon_as_there_is_more_room() -> None:
+    """As where a worker joins a cluster while all others are at work."""
+
+    def run(stage: str) -> int:
+        time.sleep(0 if stage == "after_b" else 1.5)
+        return 0
+
+    place = Threads(2, run)
+    place.room = lambda: 1 if time.monotonic() < begin + 0.5 else 2  # type: ignore[method-assign]
+    begin = time.monotonic()
+    began: list[float] = []
+    carry_out(WORK, place, lambda _: began.append(time.monotonic() - begin), lambda *_: None)
+    assert began[0] < 0.5
+    assert 0.5 < began[1] < 1.4
 
 
 def test_what_follows_from_a_stale_stage_is_run_too_and_nothing_else() -> None:
@@ -118,7 +153,7 @@ def screen(terminal: bool, height: int = 25) -> tuple[Screen, Console]:
         file=io.StringIO(), force_terminal=terminal, width=100, height=height, highlight=False
     )
     stages = {"prepare": 0, "train@a": 100, "train@b": 100, "train@c": 100}
-    return Screen(stages, {"train@a": 30, "train@b": 0}.__getitem__, 2, console), console
+    return Screen(stages, {"train@a": 30, "train@b": 0}.__getitem__, console), console
 
 
 def printed(console: Console) -> str:

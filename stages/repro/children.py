@@ -21,15 +21,16 @@ class Children:
         self.running: set[subprocess.Popen[bytes]] = set()
         self.stopped = False
 
-    def run(self, command: list[str], log: Path, **env: str) -> int:
-        """Run a program to its end, its output in the file `log`; its exit code."""
+    def run(self, command: list[str], log: Path, cwd: Path | None = None, **env: str) -> int:
+        """Run a program to its end, its output at the end of the file `log`; its exit code."""
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             with self.lock:
                 if self.stopped:
                     return -signal.SIGTERM
                 process = subprocess.Popen(
                     command,
+                    cwd=cwd,
                     env=os.environ | env,
                     stdin=subprocess.DEVNULL,
                     stdout=output,

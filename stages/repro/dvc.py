@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stages.errors import UserError
 from stages.outputs.folder import write
+from stages.repro.schedule import Outcome
 
 COMMAND = (sys.executable, "-m", "dvc")
 LOCK, RWLOCK = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
@@ -46,8 +47,9 @@ def ask(*arguments: str) -> str:
     return result.stdout
 
 
-def plan(targets: list[str], force: bool) -> Plan:
-    """What `dvc repro` would do for `targets`; with `force` all of it is stale.
+def plan(targets: list[str], force: bool, pull: bool = False) -> Plan:
+    """What `dvc repro` would do for `targets`; with `force` all of it is stale, with `pull` not
+    what the remote has.
 
     Not from `dvc repro --dry`, which fails where a stage's input is still to be made.
 
@@ -56,10 +58,10 @@ def plan(targets: list[str], force: bool) -> Plan:
     """
     mend()
     stale = status()
-    if not stale and not force and not targets:
+    if not (stale or force) and all(named(target, stages_locked()) for target in targets):
         return Plan({}, stale)
     needs = before(targets, graph())
-    if not force and not stale.isdisjoint(needs) and checkout():
+    if not force and not stale.isdisjoint(needs) and checkout(pull):
         stale = status()  # on another branch that was all there is to do
     return Plan(needs, frozenset(needs) if force else stale)
 
@@ -94,19 +96,35 @@ def before(targets: list[str], needs: dict[str, list[str]]) -> dict[str, list[st
             found[stage] = needs[stage]
 
     for target in targets or needs:
-        if not (named := [stage for stage in needs if target in (stage, stage.split("@")[0])]):
+        if not (stages := named(target, needs)):
             raise UserError(f"{target}: there is no such stage; `dvc stage list` names them")
-        for stage in named:
+        for stage in stages:
             visit(stage)
     return found
 
 
-def checkout() -> bool:
-    """Bring the outputs that `dvc.lock` names out of the cache, as far as they are there, all in
-    one go; whether that changed any."""
+def named(target: str, stages: Iterable[str]) -> list[str]:
+    """The stages that a target names."""
+    return [stage for stage in stages if target in (stage, stage.split("@")[0])]
+
+
+def checkout(pull: bool) -> bool:
+    """Bring the outputs that `dvc.lock` names out of the cache or with `pull` out of the remote, as
+    far as they are there, all in one go; whether that changed any."""
+    if pull:
+        return "Everything is up to date" not in ask("pull", "--allow-missing")
     command = [*COMMAND, "checkout"]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return bool(re.search(r"^[MAD]\s", result.stdout, re.M))
+
+
+def outcome(code: int, said: str) -> Outcome:
+    """How a stage ended, in DVC's own words."""
+    if code:
+        return Outcome("failed", said)
+    if re.search(r"^Stage '.*' is cached|^Pulling data for", said, re.M):
+        return Outcome("restored", said)
+    return Outcome("unchanged" if "didn't change, skipping" in said else "done", said)
 
 
 def mend() -> None:

@@ -2,59 +2,55 @@
 
 from __future__ import annotations
 
-import os
-import re
 import signal
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from stages import params, pipeline
 from stages.errors import UserError, terminate
+from stages.params import Params
 from stages.repro import dvc
-from stages.repro.children import Children
-from stages.repro.schedule import Outcome, Report, carry_out
+from stages.repro.dvc import Plan
+from stages.repro.local import LOGS, Local
+from stages.repro.schedule import Place, Report, carry_out
 from stages.repro.screen import Screen
 
-LOGS = Path(".dvc/tmp/repro")
 RUNS = Path("runs")
 
 
-def repro(targets: list[str], jobs: int | None, force: bool, fail_fast: bool) -> Report:
-    """Run what `dvc repro` would run, `jobs` stages side by side.
+def repro(
+    targets: list[str], jobs: int | None, force: bool, fail_fast: bool, cluster: str | None
+) -> Report:
+    """Run what `dvc repro` would run: `jobs` stages side by side, or as many as a cluster's workers
+    have threads.
 
     Raises:
-        UserError: params.yaml, dvc.yaml or a target is wrong.
+        UserError: params.yaml, dvc.yaml or a target is wrong, or the cluster cannot be used.
     """
     settings = params.load()
     pipeline.check()
     signal.signal(signal.SIGTERM, terminate)
-    plan = dvc.plan(targets, force)
+    if cluster:
+        from stages.repro.cluster import check_shared
+
+        if force:
+            raise UserError("--force: not with --cluster, which takes results that are there")
+        check_shared()
+    plan = dvc.plan(targets, force, pull=bool(cluster))
     if not plan.work:
         print("Data and pipelines are up to date.")
         return Report()
-    epochs = {v.stage: v.train.epochs * len(v.train.seeds) for v in settings.variants()}
-    folders = {v.stage: RUNS / f"{v.name}.partial" for v in settings.variants()}
-    jobs = jobs or fitting()
     console = Console(highlight=False)
-    screen = Screen(
-        {stage: epochs.get(stage, 0) for stage in plan.work},
-        lambda stage: ended_epochs(folders[stage]) if stage in folders else 0,
-        jobs,
-        console,
-    )
-    children = Children()
     before = dvc.stages_locked()
-    one = partial(reproduce, children=children, screen=screen, force=force)
-    executor = ThreadPoolExecutor(jobs)
     try:
-        with screen.shown():
-            report = carry_out(plan.work, executor, lambda: jobs, one, screen.ended, fail_fast)
+        with chosen(plan, settings, jobs, force, cluster) as place:
+            screen = watched(plan, settings, console)
+            with screen.shown():
+                report = carry_out(plan.work, place, screen.started, screen.ended, fail_fast)
     finally:
-        children.stop()
-        executor.shutdown(cancel_futures=True)
         dvc.arrange([*before, *plan.needs])
     for stage in report.failed:
         console.rule(f"{stage} failed", align="left")
@@ -62,24 +58,32 @@ def repro(targets: list[str], jobs: int | None, force: bool, fail_fast: bool) ->
     return report
 
 
-def fitting() -> int:
-    """As many as there are cores for this program: each stage computes on one thread."""
-    return len(os.sched_getaffinity(0))
+@contextmanager
+def chosen(
+    plan: Plan, settings: Params, jobs: int | None, force: bool, cluster: str | None
+) -> Iterator[Place]:
+    """This machine or the cluster, ready for the plan; all that still runs at the end is ended."""
+    if cluster:
+        from stages.repro.cluster import Cluster, push_inputs
+
+        libraries = settings.libraries.model_dump(by_alias=True)
+        with closing(Cluster(cluster, libraries, jobs)) as place:
+            push_inputs(plan)
+            yield place
+    else:
+        with closing(Local(jobs, ["--force"] if force else [])) as place:
+            yield place
 
 
-def reproduce(stage: str, children: Children, screen: Screen, force: bool) -> Outcome:
-    """Run one stage by DVC, which takes it from its cache where it can."""
-    screen.started(stage)
-    log = LOGS / f"{stage}.log"
-    options = ["--force"] if force else []
-    command = [*dvc.COMMAND, "--wait-for-lock", "repro", "--single-item", *options, stage]
-    code = children.run(command, log, PYTHONUNBUFFERED="1")
-    said = log.read_text(encoding="utf-8", errors="replace")
-    if code:
-        return Outcome("failed", said)
-    if re.search(r"^Stage '.*' is cached", said, re.M):
-        return Outcome("restored", said)
-    return Outcome("unchanged" if "didn't change, skipping" in said else "done", said)
+def watched(plan: Plan, settings: Params, console: Console) -> Screen:
+    """The lines of progress; epochs are counted in what the trainings write."""
+    epochs = {v.stage: v.train.epochs * len(v.train.seeds) for v in settings.variants()}
+    folders = {v.stage: RUNS / f"{v.name}.partial" for v in settings.variants()}
+    return Screen(
+        {stage: epochs.get(stage, 0) for stage in plan.work},
+        lambda stage: ended_epochs(folders[stage]) if stage in folders else 0,
+        console,
+    )
 
 
 def ended_epochs(folder: Path) -> int:

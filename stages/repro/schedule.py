@@ -1,7 +1,5 @@
-"""Stages side by side, each as soon as those that it needs have ended well.
-
-Any executor will do (`concurrent.futures.Executor`): threads that each wait for a program on this
-machine, or a cluster's.
+"""Stages side by side, each as soon as those that it needs have ended well: on this machine's cores
+(`stages.repro.local`) or on a cluster's (`stages.repro.cluster`).
 """
 
 from __future__ import annotations
@@ -10,9 +8,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
-from typing import Literal
+from typing import Literal, Protocol
 
 State = Literal["done", "restored", "unchanged", "failed"]
+Ended = tuple[int, str]  # the exit code of a stage, and what it printed
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,25 @@ class Report:
         return [stage for stage, outcome in self.outcomes.items() if outcome.state == "failed"]
 
 
+class Place(Protocol):
+    """Where stages run."""
+
+    executor: Executor
+
+    def room(self) -> int:
+        """How many can run at once, as things are now; at least 1."""
+
+    def task(self, stage: str) -> Callable[[], Ended]:
+        """What the executor is to call for a stage whose turn has come."""
+
+    def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
+        """How these stages ended; those that did well are in the workspace after it."""
+
+
 def carry_out(
     work: Mapping[str, set[str]],
-    executor: Executor,
-    room: Callable[[], int],
-    run: Callable[[str], Outcome],
+    place: Place,
+    began: Callable[[str], None],
     ended: Callable[[str, Outcome], None],
     fail_fast: bool = False,
 ) -> Report:
@@ -48,9 +61,8 @@ def carry_out(
 
     Args:
         work: the stages, each with those that it waits for.
-        executor: runs them.
-        room: how many it can run at once.
-        run: runs one of them to its end.
+        place: runs them.
+        began: is told of every beginning.
         ended: is told of every end.
         fail_fast: begin nothing more when one has failed.
     """
@@ -59,18 +71,20 @@ def carry_out(
     height = heights(work)
     report = Report()
     ready: list[str] = []
-    running: dict[Future[Outcome], str] = {}
+    running: dict[Future[Ended], str] = {}
     while order.is_active():
         # Those first that the longest way leads on from: no core is idle at the end
         ready = sorted([*ready, *order.get_ready()], key=lambda stage: -height[stage])
-        while ready and len(running) < room() and not (fail_fast and report.failed):
+        while ready and len(running) < place.room() and not (fail_fast and report.failed):
             stage = ready.pop(0)
-            running[executor.submit(run, stage)] = stage
+            began(stage)
+            running[place.executor.submit(place.task(stage))] = stage
         if not running:
             break
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            stage = running.pop(future)
-            outcome = report.outcomes[stage] = future.result()
+        # Looks up each second: there may be more room by then
+        over = wait(running, timeout=1, return_when=FIRST_COMPLETED).done
+        for stage, outcome in place.settle({running.pop(end): end for end in over}).items():
+            report.outcomes[stage] = outcome
             ended(stage, outcome)
             if outcome.state != "failed":
                 order.done(stage)

@@ -29,14 +29,13 @@ class Screen:
     Args:
         stages: all stages that will run, with the epochs of each: 0 where it has none.
         epochs: how many epochs of a stage have ended by now.
-        at_once: how many run side by side.
     """
 
     def __init__(
-        self, stages: dict[str, int], epochs: Callable[[str], int], at_once: int, console: Console
+        self, stages: dict[str, int], epochs: Callable[[str], int], console: Console
     ) -> None:
         self.stages, self.epochs, self.console = stages, epochs, console
-        self.at_once = at_once
+        self.at_once = 1  # how many run side by side
         self.began: dict[str, float] = {}
         self.over: set[str] = set()
         self.trained = 0.0  # seconds spent on epochs of stages that trained, and how many
@@ -54,6 +53,7 @@ class Screen:
     def started(self, stage: str) -> None:
         """The stage runs now."""
         self.began[stage] = time.monotonic()
+        self.at_once = max(self.at_once, len(self.began) - len(self.over))
         if not self.console.is_terminal:
             self.console.print(f"{stage}: running")
 

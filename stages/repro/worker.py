@@ -1,0 +1,142 @@
+"""What a worker of a cluster does for `branchmark repro --cluster`.
+
+The head sends this module whole, so that the workers run the head's version of it whatever commit
+their own clone is at: it imports nothing of this project but `children`, which goes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from os import environ
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+from distributed import Worker, WorkerPlugin, get_worker
+from distributed.worker import thread_state
+
+from stages.repro.children import Children
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker has to know of a `branchmark repro`.
+
+    Attributes:
+        commit: the head's.
+        branch: the head's; "" on a detached HEAD.
+        libraries: the versions of those that compute.
+        tracking: MLflow's server; "" where there is none that others can reach.
+    """
+
+    commit: str
+    branch: str
+    libraries: dict[str, str]
+    tracking: str
+
+    @property
+    def name(self) -> str:
+        """Of the plugin and of the resource that the workers have which can do it."""
+        return f"branchmark-{self.commit[:12]}"
+
+
+class Ready(WorkerPlugin):  # type: ignore[misc]  # Dask has no types
+    """Says whether a worker can do the job, also one that joins later; those that can get as much
+    of a resource as they have threads, which each stage takes one of."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    async def setup(self, worker: Worker) -> None:
+        """Called by Dask when the worker is told of the job."""
+        self.running: dict[str, Children] = {}
+        self.obstacle = await asyncio.to_thread(obstacle, self.job)
+        if self.obstacle:
+            logging.getLogger("distributed.worker").warning("refused: %s", self.obstacle)
+        threads = 0 if self.obstacle else worker.state.nthreads
+        await worker.set_resources(**{self.job.name: threads})
+
+    async def teardown(self, worker: Worker) -> None:
+        """Called by Dask when the job or the worker ends."""
+        for children in list(self.running.values()):
+            await asyncio.to_thread(children.stop)
+
+    def transition(self, key: str, start: str, finish: str, **_: object) -> None:
+        """Called by Dask; a stage that nobody waits for any more is ended."""
+        if finish == "cancelled" and (children := self.running.get(key)):
+            Thread(target=children.stop).start()
+
+
+def obstacle(job: Job) -> str:
+    """Why this worker cannot do the job; "" where it can."""
+    for name, wanted in job.libraries.items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "not installed"
+        if found != wanted:
+            return f"{name} {found}, not {wanted}: another fingerprint; run `make install` there"
+    if not Path(".dvc").is_dir():
+        return f"started in {Path.cwd()}, which is no clone of this project's root folder"
+    wanted = f"{job.commit}^{{commit}}"
+    if git("cat-file", "-e", wanted) and (git("fetch", "--quiet") or git("cat-file", "-e", wanted)):
+        return f"its clone cannot fetch commit {job.commit[:7]}; see `git remote -v` there"
+    return ""
+
+
+def git(*arguments: str) -> int:
+    """The exit code of git."""
+    command = ["git", *arguments]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode
+
+
+def why(name: str, dask_worker: Worker) -> str:
+    """Why this worker cannot do the job of that name; "" where it can."""
+    plugin = dask_worker.plugins.get(name)
+    return plugin.obstacle if plugin else "it has not been asked"
+
+
+def reproduce(job: Job, stage: str, lock: str) -> tuple[int, str]:
+    """Run one stage in a clone of its own and push what it leaves.
+
+    Args:
+        lock: the head's dvc.lock: the results that the stage starts from.
+
+    Returns:
+        The exit code and what was printed.
+    """
+    worker = get_worker()
+    children = worker.plugins[job.name].running[thread_state.key] = Children()
+    # The outputs and the run-cache stay with the worker, also where pushing them fails
+    cache = Path(".dvc/cache").resolve()
+    cache.mkdir(exist_ok=True)
+    env = {"PATH": f"{Path(sys.executable).parent}:{environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+    if job.tracking:
+        env["MLFLOW_TRACKING_URI"] = job.tracking
+    try:
+        with TemporaryDirectory(dir=worker.local_directory, ignore_cleanup_errors=True) as folder:
+            root, log = Path(folder, "project"), Path(folder, "log")
+            branch = ["-B", job.branch] if job.branch else ["--detach"]
+            dvc = [sys.executable, "-m", "dvc"]
+            clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(root)]
+            checkout = ["git", "-C", str(root), "checkout", "--quiet", *branch, job.commit]
+            code = children.run(clone, log) or children.run(checkout, log)
+            if not code:
+                (root / ".dvc/cache").symlink_to(cache)
+                if (own := Path(".dvc/config.local")).exists():
+                    shutil.copy(own, root / own)  # the remote's credentials on this machine
+                (root / "dvc.lock").write_text(lock, encoding="utf-8")
+                repro = [*dvc, "repro", "--pull", "--single-item", stage]
+                code = children.run(repro, log, root, **env)
+            if not code:
+                push = [*dvc, "push", "--quiet", "--run-cache", stage]
+                code = children.run(push, log, root, **env)
+            return code, log.read_text(encoding="utf-8", errors="replace")
+    finally:
+        del worker.plugins[job.name].running[thread_state.key]
