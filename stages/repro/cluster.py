@@ -44,16 +44,23 @@ class Cluster:
     Args:
         address: of the scheduler, as Dask writes it (`tcp://head:8786`).
         libraries: the versions of those that compute.
+        needs: every stage, with those that it takes outputs of.
         jobs: how many stages at most at once; by default as many as the workers have threads.
 
     Raises:
         UserError: there is no scheduler, or no worker that can do the job.
     """
 
-    def __init__(self, address: str, libraries: dict[str, str], jobs: int | None) -> None:
+    def __init__(
+        self,
+        address: str,
+        libraries: dict[str, str],
+        needs: dict[str, list[str]],
+        jobs: int | None,
+    ) -> None:
         branch, commit = git("symbolic-ref", "--short", "--quiet", "HEAD"), git("rev-parse", "HEAD")
         self.job = Job(commit, branch, libraries, server())
-        self.jobs = jobs
+        self.needs, self.jobs = needs, jobs
         self.children = children.Children()
         for module in (worker, children):
             cloudpickle.register_pickle_by_value(module)
@@ -85,7 +92,9 @@ class Cluster:
         lock = dvc.LOCK.read_text(encoding="utf-8") if dvc.LOCK.exists() else ""
         # Packed here, unpacked by the worker: Dask's own pickling, and the scheduler's once more,
         # would send nothing but the function's name
-        packed = cloudpickle.dumps(partial(worker.reproduce, self.job, stage, lock))
+        packed = cloudpickle.dumps(
+            partial(worker.reproduce, self.job, stage, self.needs[stage], lock)
+        )
         return partial(pipe, packed, pickle.loads, operator.call)
 
     def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:

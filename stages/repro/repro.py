@@ -67,7 +67,7 @@ def chosen(
         from stages.repro.cluster import Cluster, push_inputs
 
         libraries = settings.libraries.model_dump(by_alias=True)
-        with closing(Cluster(cluster, libraries, jobs)) as place:
+        with closing(Cluster(cluster, libraries, plan.needs, jobs)) as place:
             push_inputs(plan)
             yield place
     else:

@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 
 from distributed import Worker, WorkerPlugin, get_worker
-from distributed.worker import thread_state
 
 from stages.repro.children import Children
 
@@ -102,17 +101,19 @@ def why(name: str, dask_worker: Worker) -> str:
     return plugin.obstacle if plugin else "it has not been asked"
 
 
-def reproduce(job: Job, stage: str, lock: str) -> tuple[int, str]:
+def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, str]:
     """Run one stage in a clone of its own and push what it leaves.
 
     Args:
-        lock: the head's dvc.lock: the results that the stage starts from.
+        needs: the stages that it takes outputs of.
+        lock: the head's dvc.lock, with their results.
 
     Returns:
         The exit code and what was printed.
     """
     worker = get_worker()
-    children = worker.plugins[job.name].running[thread_state.key] = Children()
+    running, key = worker.plugins[job.name].running, worker.get_current_task()
+    children = running[key] = Children()
     # The outputs and the run-cache stay with the worker, also where pushing them fails
     cache = Path(".dvc/cache").resolve()
     cache.mkdir(exist_ok=True)
@@ -131,7 +132,11 @@ def reproduce(job: Job, stage: str, lock: str) -> tuple[int, str]:
                 (root / ".dvc/cache").symlink_to(cache)
                 if (own := Path(".dvc/config.local")).exists():
                     shutil.copy(own, root / own)  # the remote's credentials on this machine
-                (root / "dvc.lock").write_text(lock, encoding="utf-8")
+                if lock:
+                    (root / "dvc.lock").write_text(lock, encoding="utf-8")
+            if not code and needs:
+                code = children.run([*dvc, "pull", "--quiet", *needs], log, root, **env)
+            if not code:
                 repro = [*dvc, "repro", "--pull", "--single-item", stage]
                 code = children.run(repro, log, root, **env)
             if not code:
@@ -139,4 +144,4 @@ def reproduce(job: Job, stage: str, lock: str) -> tuple[int, str]:
                 code = children.run(push, log, root, **env)
             return code, log.read_text(encoding="utf-8", errors="replace")
     finally:
-        del worker.plugins[job.name].running[thread_state.key]
+        del running[key]
