@@ -7,13 +7,13 @@ import logging
 import operator
 import os
 import pickle
+import sys
+import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from functools import partial
 from urllib.parse import urlsplit
-
-from rich.console import Console
 
 from stages.errors import UserError
 from stages.repro import children, dvc
@@ -25,6 +25,7 @@ from stages.tracking.revision import git
 try:
     import cloudpickle
     from distributed import Client, KilledWorker
+    from distributed.versions import VersionMismatchWarning
     from toolz import pipe
 except ModuleNotFoundError:
     raise UserError(
@@ -64,7 +65,9 @@ class Cluster:
         self.children = children.Children()
         for module in (worker, children):
             cloudpickle.register_pickle_by_value(module)
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says is said below
+        # What Dask says of lost connections and other versions is said below, of those that matter
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
             self.client = Client(address, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -73,7 +76,7 @@ class Cluster:
         why = self.client.run(worker.why, self.job.name)
         for place, reason in why.items():
             if reason:
-                Console(stderr=True).print(f"worker {place} refused: {reason}", markup=False)
+                print(f"worker {place} refused: {reason}", file=sys.stderr)
         if all(why.values()):
             self.close()
             number = f"none of its {len(why)} workers can be used" if why else "it has no workers"
@@ -156,7 +159,7 @@ def check_shared() -> None:
     if not git("for-each-ref", "--contains", "HEAD", "refs/remotes"):
         raise UserError("--cluster: workers take the commit, which is not pushed; `git push` first")
     try:
-        dvc.ask("config", "core.remote")
+        dvc.ask("remote", "default")
     except UserError:
         raise UserError(
             "--cluster: workers share results by a DVC remote, and there is none; "
@@ -171,4 +174,4 @@ def push_inputs(plan: Plan) -> None:
         UserError: the DVC remote cannot be written.
     """
     if needed := {need for stage in plan.work for need in plan.needs[stage]} - plan.work.keys():
-        dvc.ask("push", "--quiet", *sorted(needed))
+        dvc.ask("push", *sorted(needed))

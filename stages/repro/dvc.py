@@ -111,9 +111,7 @@ def named(target: str, stages: Iterable[str]) -> list[str]:
 def checkout(pull: bool) -> bool:
     """Bring the outputs that `dvc.lock` names out of the cache or with `pull` out of the remote, as
     far as they are there, all in one go; whether that changed any."""
-    if pull:
-        return "Everything is up to date" not in ask("pull", "--allow-missing")
-    command = [*COMMAND, "checkout"]
+    command = [*COMMAND, *(["pull", "--allow-missing"] if pull else ["checkout"])]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return bool(re.search(r"^[MAD]\s", result.stdout, re.M))
 

@@ -3,15 +3,19 @@ its own, a DVC remote in a shared folder, and a tracking server that all log to.
 
 from __future__ import annotations
 
+import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 
+from tests.end_to_end.after_sync import assert_whole
 from tests.end_to_end.test_repro import fresh, state
-from tests.end_to_end.tracking_server import free_port, until
+from tests.end_to_end.tracking_server import Server, free_port, until
 from tests.project import Project
 
 
@@ -25,15 +29,17 @@ class Cluster:
         port = self.address.rpartition(":")[2]
         self.start("scheduler", folder, "--host", "127.0.0.1", "--port", port, "--no-dashboard")
 
-    def start(self, name: str, cwd: Path, *options: str, program: str = "scheduler") -> None:
+    def start(
+        self, name: str, cwd: Path, *options: str, program: str = "scheduler", **env: str
+    ) -> None:
         """A Dask process, its output in `<name>.log`."""
         log = (self.folder / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
             ["dask", program, *options],
-            cwd=cwd, env=self.project.env(), stdout=log, stderr=log, start_new_session=True,
+            cwd=cwd, env=self.project.env() | env, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
 
-    def worker(self, name: str) -> Path:
+    def worker(self, name: str, **env: str) -> Path:
         """A worker in a clone of its own."""
         clone = self.folder / name
         if not clone.exists():
@@ -41,20 +47,24 @@ class Cluster:
             self.project.git("clone", "--quiet", origin, str(clone))
         scratch = ("--local-directory", str(self.folder / f"{name}-scratch"))
         options = (self.address, "--name", name, "--nthreads", "1", "--no-dashboard", *scratch)
-        self.start(name, clone, *options, program="worker")
+        self.start(name, clone, *options, program="worker", **env)
         until(lambda: b"Registered to" in self.log(name), 60, f"{name} does not start")
         return clone
 
     def log(self, name: str) -> bytes:
         return (self.folder / f"{name}.log").read_bytes()
 
+    def kill(self, name: str) -> None:
+        """As if the machine had lost its power."""
+        process = self.processes.pop(name)
+        below = psutil.Process(process.pid).children(True) if process.poll() is None else []
+        for each in (process, *below):
+            each.kill()
+        process.wait()
+
     def stop(self) -> None:
-        for process in self.processes.values():
-            below = psutil.Process(process.pid).children(True) if process.poll() is None else []
-            for each in below:
-                each.kill()
-            process.kill()
-            process.wait()
+        for name in list(self.processes):
+            self.kill(name)
 
 
 @pytest.fixture
@@ -76,13 +86,149 @@ def cluster(project: Project, tmp_path: Path) -> Iterator[Cluster]:
     started.stop()
 
 
-def test_all_stages_run_on_the_workers_and_the_head_ends_as_after_a_local_run(
-    reproduced: Project, project: Project, cluster: Cluster
+def repro(project: Project, cluster: Cluster, *more: str) -> tuple[str, ...]:
+    result = project.run("branchmark", "repro", "--cluster", cluster.address, *more)
+    assert "Traceback" not in result.stdout + result.stderr
+    return str(result.returncode), result.stdout, result.stderr
+
+
+def training(cluster: Cluster, worker: str) -> bool:
+    """Whether a worker is within an epoch loop."""
+    return bool(list((cluster.folder / f"{worker}-scratch").glob("**/runs/*.partial/history.csv")))
+
+
+def test_a_worker_killed_in_mid_stage_changes_nothing_in_what_the_head_ends_with(
+    reproduced: Project, project: Project, cluster: Cluster, tmp_path: Path
 ) -> None:
     expected = state(reproduced)
+    (tmp_path / "server").mkdir()
+    server = Server(tmp_path / "server")
+    server.start()
+    try:
+        env = {"MLFLOW_TRACKING_URI": server.uri}
+        cluster.worker("w1")
+        cluster.worker("w2")
+        head = subprocess.Popen(
+            ["branchmark", "repro", "--cluster", cluster.address],
+            cwd=project.root, env=project.env() | env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        until(lambda: training(cluster, "w1"), 120, "w1 trains nothing")
+        cluster.kill("w1")
+        said, _ = head.communicate(timeout=300)
+        assert head.returncode == 0, said
+        assert "evaluate: done" in said
+        assert state(project) == expected
+
+        # All that the workers logged is one store: every variant is there, each once
+        project.commit("results")
+        project.ok("branchmark", "sync", MLFLOW_TRACKING_URI=server.uri)
+        variants = {path.name for path in (project.root / "runs").iterdir()}
+        assert len(variants) == 6
+        for variant in variants:
+            assert_whole(MlflowClient(server.uri), variant)
+    finally:
+        server.send(signal.SIGKILL)
+
+
+def test_a_head_killed_and_restarted_trains_nothing_twice(
+    project: Project, cluster: Cluster
+) -> None:
+    clone = cluster.worker("w1")
+    command = ["branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0", "study"]
+    head = subprocess.Popen(
+        command, cwd=project.root, env=project.env(), stdout=subprocess.PIPE, text=True
+    )
+    assert head.stdout
+    while "train@sgd-0.0: done" not in head.stdout.readline():
+        assert head.poll() is None
+    until(lambda: training(cluster, "w1"), 60, "nothing more is trained")
+    below = [p for p in psutil.process_iter() if "stages.train" in " ".join(p.cmdline())]
+    head.kill()
+    head.wait()
+    # What nobody waits for any more is ended
+    until(lambda: not any(p.is_running() for p in below), 60, "the training goes on")
+    # The head has lost all but what is committed
+    project.git("checkout", "--quiet", "--", ".")
+    project.git("clean", "-d", "--force", "--quiet")
+    shutil.rmtree(project.root / "runs")
+    shutil.rmtree(project.root / ".dvc/cache")
+    shutil.rmtree(clone / ".dvc/cache")  # and the worker everything: the remote has it
+    code, said, errors = repro(project, cluster, "train@sgd-0.0", "study")
+    assert code == "0", errors
+    assert "train@sgd-0.0: restored from cache" in said
+    assert "study@elu: done" in said
+
+
+def test_results_that_cannot_be_pushed_stay_with_the_worker_until_they_can(
+    project: Project, cluster: Cluster, tmp_path: Path
+) -> None:
     cluster.worker("w1")
+    assert repro(project, cluster, "prepare")[0] == "0"
+    storage = tmp_path / "storage"
+    storage.rename(tmp_path / "kept")
+    storage.write_text("no folder: nothing can be written here")
+    code, said, errors = repro(project, cluster, "train@sgd-0.0")
+    assert (code, said) == ("1", "")  # before anything starts
+    assert errors.startswith("error: ")
+    storage.unlink()
+    (tmp_path / "kept").rename(storage)
+
+    # It goes away while a training runs
+    head = subprocess.Popen(
+        ["branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0"],
+        cwd=project.root, env=project.env(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    until(lambda: training(cluster, "w1"), 60, "nothing is trained")
+    storage.rename(tmp_path / "kept")
+    storage.write_text("no folder")
+    said, _ = head.communicate(timeout=120)
+    assert head.returncode == 1
+    assert "train@sgd-0.0 failed" in said
+    assert "Traceback" not in said
+    assert not (project.root / "runs/sgd-0.0").exists()
+    storage.unlink()
+    (tmp_path / "kept").rename(storage)
+    code, said, errors = repro(project, cluster, "train@sgd-0.0")
+    assert code == "0", errors
+    assert "train@sgd-0.0: restored from cache" in said
+
+
+def test_what_cannot_work_is_said_before_anything_starts(
+    project: Project, cluster: Cluster, tmp_path: Path
+) -> None:
+    assert "it has no workers" in repro(project, cluster)[2]
+    code, _, errors = repro(project, cluster, "--force")
+    assert (code, errors[:14]) == ("1", "error: --force")
+
+    # A worker with another NumPy would leave another fingerprint
+    other = tmp_path / "other/numpy-0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.1\n")
+    cluster.worker("w1", PYTHONPATH=str(other.parent))
+    code, said, errors = repro(project, cluster)
+    assert code == "1"
+    assert "refused: numpy 0.1, not 2." in errors
+    assert "none of its 1 workers can be used" in errors
     cluster.worker("w2")
-    said = project.ok("branchmark", "repro", "--cluster", cluster.address)
-    print(said)
-    assert "evaluate: done" in said
-    assert state(project) == expected
+    code, said, errors = repro(project, cluster, "prepare")
+    assert code == "0"
+    assert "refused: numpy 0.1, not 2." in errors
+    assert "prepare: done" in said
+    assert not (tmp_path / "w1/.dvc/cache").exists()
+
+    with project.params() as params:
+        params["train"]["epochs"] = 3
+    assert "commit and push params.yaml first" in repro(project, cluster)[2]
+    project.commit("longer")
+    assert "`git push` first" in repro(project, cluster)[2]
+    project.git("push", "--quiet", "origin", "main")
+    nobody = project.run("branchmark", "repro", "--cluster", f"tcp://127.0.0.1:{free_port()}")
+    assert nobody.returncode == 1
+    assert "no Dask scheduler answers" in nobody.stderr
+    assert "Traceback" not in nobody.stderr
+    project.ok("dvc", "config", "--unset", "core.remote")
+    project.commit("no remote")
+    project.git("push", "--quiet", "origin", "main")
+    assert "`dvc remote add --default storage URL`" in repro(project, cluster)[2]
