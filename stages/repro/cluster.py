@@ -66,7 +66,7 @@ class Cluster:
         for module in (worker, children):
             cloudpickle.register_pickle_by_value(module)
         # What Dask says of lost connections and other versions is said below, of those that matter
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
             self.client = Client(address, timeout=PATIENCE, set_as_default=False)
