@@ -16,7 +16,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from stages.errors import UserError
-from stages.repro import children, dvc
+from stages.repro import children, dvc, epochs
 from stages.repro.dvc import Plan
 from stages.repro.local import LOGS, reproduce
 from stages.repro.schedule import Ended, Outcome
@@ -63,7 +63,7 @@ class Cluster:
         self.job = Job(commit, branch, libraries, server())
         self.needs, self.jobs = needs, jobs
         self.children = children.Children()
-        for module in (worker, children):
+        for module in (worker, children, epochs):
             cloudpickle.register_pickle_by_value(module)
         # What Dask says of lost connections and other versions is said below, of those that matter
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
@@ -81,6 +81,8 @@ class Cluster:
             self.close()
             number = f"none of its {len(why)} workers can be used" if why else "it has no workers"
             raise UserError(f"--cluster {address}: {number}; `dask worker {address}` starts one")
+        self.ended_epochs: dict[str, int] = {}
+        self.client.subscribe_topic(self.job.name, self.hear)
         self.executor = self.client.get_executor(pure=False, resources={self.job.name: 1})
 
     def room(self) -> int:
@@ -129,6 +131,14 @@ class Cluster:
         if code and len(stages) > 1:  # DVC stops at the first that fails
             return {k: v for stage in stages for k, v in self.restore([stage]).items()}
         return {stages[0]: Outcome("failed", said)} if code else {}
+
+    def hear(self, event: tuple[float, dict[str, int]]) -> None:
+        """Called by Dask with what a worker says of its stage."""
+        self.ended_epochs.update(event[1])
+
+    def epochs(self, stage: str) -> int:
+        """How many have ended by the last word."""
+        return self.ended_epochs.get(stage, 0)
 
     def close(self) -> None:
         """End all that still runs, here and on the workers."""

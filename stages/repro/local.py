@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from stages.repro import dvc
+from stages.repro import dvc, epochs
 from stages.repro.children import Children
 from stages.repro.schedule import Ended, Outcome
 
@@ -41,6 +41,10 @@ class Local:
     def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
         """DVC's own words tell how each ended; the workspace has it already."""
         return {stage: dvc.outcome(*future.result()) for stage, future in ended.items()}
+
+    def epochs(self, stage: str) -> int:
+        """How many have ended by now."""
+        return epochs.ended(stage, Path())
 
     def close(self) -> None:
         """End all that still runs."""

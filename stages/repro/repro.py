@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from rich.console import Console
 
@@ -17,8 +16,6 @@ from stages.repro.dvc import Plan
 from stages.repro.local import LOGS, Local
 from stages.repro.schedule import Place, Report, carry_out
 from stages.repro.screen import Screen
-
-RUNS = Path("runs")
 
 
 def repro(
@@ -47,7 +44,9 @@ def repro(
     before = dvc.stages_locked()
     try:
         with chosen(plan, settings, jobs, force, cluster) as place:
-            screen = watched(plan, settings, console)
+            total = {v.stage: v.train.epochs * len(v.train.seeds) for v in settings.variants()}
+            stages = {stage: total.get(stage, 0) for stage in plan.work}
+            screen = Screen(stages, place.epochs, console)
             with screen.shown():
                 report = carry_out(plan.work, place, screen.started, screen.ended, fail_fast)
     finally:
@@ -73,25 +72,6 @@ def chosen(
     else:
         with closing(Local(jobs, ["--force"] if force else [])) as place:
             yield place
-
-
-def watched(plan: Plan, settings: Params, console: Console) -> Screen:
-    """The lines of progress; epochs are counted in what the trainings write."""
-    epochs = {v.stage: v.train.epochs * len(v.train.seeds) for v in settings.variants()}
-    folders = {v.stage: RUNS / f"{v.name}.partial" for v in settings.variants()}
-    return Screen(
-        {stage: epochs.get(stage, 0) for stage in plan.work},
-        lambda stage: ended_epochs(folders[stage]) if stage in folders else 0,
-        console,
-    )
-
-
-def ended_epochs(folder: Path) -> int:
-    """The epochs of all seeds that a training has written by now."""
-    try:
-        return (folder / "history.csv").read_bytes().count(b"\n") - 1
-    except FileNotFoundError:
-        return 0
 
 
 def check(report: Report) -> None:

@@ -49,6 +49,9 @@ class Place(Protocol):
     def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
         """How these stages ended; those that did well are in the workspace after it."""
 
+    def epochs(self, stage: str) -> int:
+        """How many of a stage that runs have ended by now."""
+
 
 def carry_out(
     work: Mapping[str, set[str]],

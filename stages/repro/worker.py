@@ -1,7 +1,8 @@
 """What a worker of a cluster does for `branchmark repro --cluster`.
 
 The head sends this module whole, so that the workers run the head's version of it whatever commit
-their own clone is at: it imports nothing of this project but `children`, which goes with it.
+their own clone is at: it imports nothing of this project but `children` and `epochs`, which go
+with it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from importlib.metadata import PackageNotFoundError, version
 from os import environ
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Event, Thread
 
 from distributed import Worker, WorkerPlugin, get_worker
 
+from stages.repro import epochs
 from stages.repro.children import Children
 
 
@@ -114,6 +116,7 @@ def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, s
     worker = get_worker()
     running, key = worker.plugins[job.name].running, worker.get_current_task()
     children = running[key] = Children()
+    over = Event()
     # The outputs and the run-cache stay with the worker, also where pushing them fails
     cache = Path(".dvc/cache").resolve()
     cache.mkdir(exist_ok=True)
@@ -123,6 +126,7 @@ def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, s
     try:
         with TemporaryDirectory(dir=worker.local_directory, ignore_cleanup_errors=True) as folder:
             root, log = Path(folder, "project"), Path(folder, "log")
+            Thread(target=report, args=(worker, job.name, stage, root, over), daemon=True).start()
             branch = ["-B", job.branch] if job.branch else ["--detach"]
             dvc = [sys.executable, "-m", "dvc"]
             clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(root)]
@@ -144,4 +148,14 @@ def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, s
                 code = children.run(push, log, root, **env)
             return code, log.read_text(encoding="utf-8", errors="replace")
     finally:
+        over.set()
         del running[key]
+
+
+def report(worker: Worker, topic: str, stage: str, root: Path, over: Event) -> None:
+    """Tell the head each second how many epochs have ended."""
+    told = 0
+    while not over.wait(1):
+        if (now := epochs.ended(stage, root)) > told:
+            worker.log_event(topic, {stage: now})
+            told = now
