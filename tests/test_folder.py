@@ -93,6 +93,31 @@ def test_two_processes_do_not_write_the_same_output_at_once(
     assert [path.name for path in tmp_path.iterdir()] == ["adam"]
 
 
+def test_ctrl_c_in_the_moment_in_which_the_folder_appears_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from stages.outputs.folder import replaced\n"
+        "target = Path(sys.argv[1])\n"
+        "opened = []\n"
+        "def interrupt(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('adam.partial'):\n"
+        "        opened.append(event)\n"
+        "        if len(opened) == 1:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(interrupt)\n"
+        "with replaced(target):\n"
+        "    print('written')\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "adam")]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.stdout == ""
+    assert "KeyboardInterrupt" in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_old_output_that_was_half_removed_is_not_seen(tmp_path: Path) -> None:
     """A process killed while it removes the old output has renamed it before."""
     replace(tmp_path / "adam")

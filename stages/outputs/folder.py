@@ -6,10 +6,11 @@ import fcntl
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from stages.errors import UserError
+from stages.interrupts import held
 
 
 @contextmanager
@@ -25,17 +26,16 @@ def replaced(target: Path) -> Iterator[Path]:
     """
     partial = target.with_name(f"{target.name}.partial")
     old = target.with_name(f"{target.name}.old.partial")
-    with claimed(partial):
+    with ExitStack() as stack:
+        with held():  # a signal in between would find a folder that nobody removes
+            stack.enter_context(claimed(partial))
+            stack.push(lambda kind, *_: remove(partial) if kind else None)
         for leftover in (*partial.iterdir(), old):
             remove(leftover)
-        try:
-            yield partial
-            if target.exists():
-                target.rename(old)
-            partial.rename(target)
-        except BaseException:
-            remove(partial)
-            raise
+        yield partial
+        if target.exists():
+            target.rename(old)
+        partial.rename(target)
         remove(old)
 
 

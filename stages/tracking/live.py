@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from stages.data.arrays import Prepared
+from stages.interrupts import held
 from stages.tracking import process, runs
-from stages.tracking.interrupts import held
 from stages.tracking.patience import Patience
 from stages.tracking.provenance import Provenance
 from stages.tracking.reasons import reason, redacted
@@ -27,7 +27,11 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def shielded(method: Method) -> Method:
-    """Let no failure of the store out of `method`: it is told once, and later calls do nothing."""
+    """Let no failure of the store out of `method`: it is told once, and later calls do nothing.
+
+    Ctrl-C and SIGTERM wait for its end: a KeyboardInterrupt within a transaction leaves the
+    database locked for the calls that would end the run properly.
+    """
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

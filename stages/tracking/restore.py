@@ -13,10 +13,10 @@ import numpy as np
 
 from stages.data.arrays import Split
 from stages.errors import UserError
+from stages.interrupts import held
 from stages.outputs import history
 from stages.tracking import process, runs
 from stages.tracking.cached import Files
-from stages.tracking.interrupts import held
 from stages.tracking.reasons import reason
 from stages.tracking.revision import Revision
 from stages.tracking.revisions import Commit

@@ -1,8 +1,4 @@
-"""Ctrl-C and SIGTERM wait for the end of a call to the store, so that none is cut in half.
-
-A KeyboardInterrupt within a transaction leaves the database locked for the calls that would end
-the run properly.
-"""
+"""Ctrl-C and SIGTERM wait for the end of what must not be cut in half."""
 
 from __future__ import annotations
 
