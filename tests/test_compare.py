@@ -260,6 +260,19 @@ def test_odd_revisions_are_one_sentence_or_work(
         assert sentence in result.stderr
 
 
+@pytest.mark.parametrize(
+    "file", ["params.yaml", "reports/metrics.json", "reports/curves.csv", "dvc.lock"]
+)
+def test_in_the_middle_of_a_merge_it_is_one_sentence(repository: Repository, file: str) -> None:
+    ours, theirs = "stages: {a: 1}\n", "stages: {b: 2}\n"
+    conflict = f"<<<<<<< ours\n{ours}=======\n{theirs}>>>>>>> theirs, and one\n"
+    (repository.root / file).write_text(conflict)
+    result = branchmark("compare", "main", cwd=repository.root)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: working tree: its {file} cannot be read (")
+    assert result.stderr.count("\n") == 1
+
+
 def test_unrelated_and_shallow_histories_say_what_to_do(
     repository: Repository,
     tmp_path_factory: pytest.TempPathFactory,

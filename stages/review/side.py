@@ -8,14 +8,17 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from stages.errors import UserError
+from stages.outputs import lockfile
 from stages.review.scores import key
 
 WORKING_TREE = "working tree"
@@ -63,27 +66,36 @@ def side(revision: str | None) -> Side:
     """What git holds of `revision`; of the working tree where it is None.
 
     Raises:
-        UserError: there is no such revision, or it has no results.
+        UserError: there is no such revision, it has no results, or one of its files cannot be
+            read, as in the middle of a merge.
     """
     commit = "" if revision is None else resolve(revision)
-    params = text(commit, "params.yaml")
-    metrics = text(commit, "reports/metrics.json")
     name = WORKING_TREE if revision is None else revision
     if len(name) > 7 and commit.startswith(name):
         name = commit[:7]
+
+    def read(path: str, parse: Callable[[str], Any]) -> Any:
+        content = text(commit, path)
+        if content is None:
+            return None
+        try:
+            return parse(content)
+        except (ValueError, YAMLError) as error:
+            line = str(error).partition("\n")[0]
+            raise UserError(f"{name}: its {path} cannot be read ({line})") from None
+
+    params, metrics = read("params.yaml", yaml), read("reports/metrics.json", json.loads)
     if params is None or metrics is None:
         missing = "params.yaml" if params is None else "reports/metrics.json"
         raise UserError(f"{name}: it has no {missing}, so there is nothing to compare")
-    curves = text(commit, "reports/curves.csv")
-    table = pd.read_csv(io.StringIO(curves)) if curves else pd.DataFrame(columns=list(CURVES))
-    lock = yaml(text(commit, "dvc.lock") or "{}")
-    return Side(name, commit, yaml(params), lock.get("stages", {}), json.loads(metrics), table)
+    curves = read("reports/curves.csv", lambda content: pd.read_csv(io.StringIO(content)))
+    curves = pd.DataFrame(columns=list(CURVES)) if curves is None else curves
+    lock = read("dvc.lock", lockfile.stages)
+    return Side(name, commit, params, lock or {}, metrics, curves)
 
 
 def yaml(content: str) -> Mapping[str, Any]:
     """YAML as DVC reads it."""
-    from ruamel.yaml import YAML
-
     return dict(YAML(typ="safe", pure=True).load(content) or {})
 
 

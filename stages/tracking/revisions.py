@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from stages.errors import UserError
+from stages.outputs import lockfile
 from stages.tracking.revision import git, revision
 
 RUNS, PREPARED = "runs/", "data/prepared"
@@ -150,20 +151,15 @@ def outputs(commit: Commit) -> tuple[Output, ...]:
 @cache
 def locked(blob: str) -> tuple[Output, ...]:
     """`outputs` of one content of `dvc.lock`, which most commits share with their neighbours."""
-    import yaml
-
-    text = git("cat-file", "blob", blob) if blob else ""
+    stages = lockfile.stages(git("cat-file", "blob", blob) if blob else "")
     try:
-        # libyaml: DVC's own parser takes a second for it. Everything is text, hashes above all
-        content = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)) or {}  # noqa: S506
-        stages = content.get("stages") or {}
         return tuple(
             Output(stage, out["path"], out["md5"], prepared(entry))
             for stage, entry in stages.items()
             for out in entry.get("outs") or ()
             if out["path"].startswith(RUNS) and out.get("md5", "").endswith(".dir")
         )
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not what DVC writes ({' '.join(str(error).split())[:80]})") from None
 
 
