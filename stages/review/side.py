@@ -10,6 +10,7 @@ import json
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,13 @@ class Side:
         """The seeds of each variant, in the order in which the metrics have them."""
         return list(self.params.get("train", {}).get("seeds", []))
 
-    @property
+    @cached_property
     def variants(self) -> dict[str, Mapping[str, Any]]:
         """The variants that have results, by key."""
         found = self.metrics.items()
         return {name: value for name, value in found if "fingerprint" in value}
 
-    @property
+    @cached_property
     def names(self) -> dict[str, str]:
         """The names of variants by key, of those that have curves."""
         return {key(str(name)): str(name) for name in self.curves["variant"].unique()}
