@@ -69,8 +69,9 @@ class Ready(WorkerPlugin):  # type: ignore[misc]  # Dask has no types
             await asyncio.to_thread(children.stop)
 
     def transition(self, key: str, start: str, finish: str, **_: object) -> None:
-        """Called by Dask; a stage that nobody waits for any more is ended."""
-        if finish == "cancelled" and (children := self.running.get(key)):
+        """Called by Dask; a stage that nobody waits for any more is ended: what runs is told to be
+        "released", although the state that this leads to is called "cancelled"."""
+        if finish == "released" and (children := self.running.get(key)):
             Thread(target=children.stop).start()
 
 
