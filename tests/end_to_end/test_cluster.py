@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from glob import glob
 from pathlib import Path
 
 import psutil
@@ -105,7 +106,9 @@ def repro(project: Project, cluster: Cluster, *more: str) -> tuple[str, ...]:
 
 def training(cluster: Cluster, worker: str) -> bool:
     """Whether a worker is within an epoch loop."""
-    return bool(list((cluster.folder / f"{worker}-scratch").glob("**/runs/*.partial/history.csv")))
+    # glob, not pathlib: a folder that the worker deletes meanwhile is no error to it
+    scratch = cluster.folder / f"{worker}-scratch"
+    return bool(glob("**/runs/*.partial/history.csv", root_dir=scratch, recursive=True))
 
 
 def test_a_worker_killed_in_mid_stage_changes_nothing_in_what_the_head_ends_with(
