@@ -43,6 +43,12 @@ def ask(*arguments: str) -> str:
     result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
     if result.returncode:
         errors = [line[7:] for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
+        if re.search(r"dvc\.lock' (is invalid|validation failed)", result.stderr):
+            raise UserError(
+                "dvc.lock: not what DVC writes (in the middle of a merge, or DVC was killed while "
+                "it wrote it); `git checkout HEAD -- dvc.lock` takes the last commit's, and what "
+                "was trained since comes out of DVC's cache"
+            )
         raise UserError("\n".join(errors) or result.stderr.strip())
     return result.stdout
 

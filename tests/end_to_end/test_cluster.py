@@ -156,7 +156,7 @@ def test_a_head_killed_and_restarted_trains_nothing_twice(
     assert head.stdout
     while "train@sgd-0.0: done" not in head.stdout.readline():
         assert head.poll() is None
-    until(lambda: training(cluster, "w1"), 60, "nothing more is trained")
+    until(lambda: training(cluster, "w1"), 120, "nothing more is trained")
     head.kill()
     head.wait()
     until(lambda: not cluster.working("w1"), 60, "the worker goes on")
@@ -188,7 +188,7 @@ def test_a_stage_that_no_head_waits_for_any_more_is_ended(
     until(lambda: training(cluster, "w1"), 120, "nothing is trained")
     head.send_signal(number)
     head.wait(30)
-    until(lambda: not cluster.working("w1"), 10, "the training goes on")
+    until(lambda: not cluster.working("w1"), 30, "the training goes on")
 
 
 def test_results_that_cannot_be_pushed_stay_with_the_worker_until_they_can(
@@ -211,7 +211,7 @@ def test_results_that_cannot_be_pushed_stay_with_the_worker_until_they_can(
         cwd=project.root, env=project.env(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    until(lambda: training(cluster, "w1"), 60, "nothing is trained")
+    until(lambda: training(cluster, "w1"), 120, "nothing is trained")
     storage.rename(tmp_path / "kept")
     storage.write_text("no folder")
     said, _ = head.communicate(timeout=120)

@@ -157,6 +157,30 @@ def test_a_lock_file_that_dvc_left_half_written_is_no_obstacle(
     assert "up to date" in project.ok(*REPRO)
 
 
+def test_a_dvc_lock_that_dvc_left_half_written_is_one_sentence_that_helps(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    lock = project.root / "dvc.lock"
+    expected = lock.read_bytes()
+    lock.write_bytes(b"")
+    result = project.run(*REPRO)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: dvc.lock: not what DVC writes")
+    assert len(result.stderr.splitlines()) == 1
+    help = result.stderr.split("`")[1]
+    assert help == "git checkout HEAD -- dvc.lock"
+    project.ok(*help.split())
+    assert "up to date" in project.ok(*REPRO)
+
+    # Cut between two stages it is a whole one to DVC: what is missing is cached
+    lock.write_bytes(expected[: expected.index(b"  train@sgd")])
+    said = project.ok(*REPRO)
+    assert "train@sgd-0.0: restored from cache" in said
+    assert ": done" not in said
+    assert lock.read_bytes() == expected
+
+
 def test_an_unknown_stage_is_one_sentence(reproduced: Project) -> None:
     result = reproduced.run("branchmark", "repro", "train@adamm-0.3")
     assert result.returncode == 1

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from mlflow import MlflowClient
 
 from stages.outputs import keras_file
 from stages.tracking import process
+from tests.end_to_end.after_sync import assert_whole
+from tests.end_to_end.tracking_server import until
 from tests.project import Project
 
 LIVE_METRICS = ("system/", "epoch_seconds", "samples_per_second", "seconds_to_target")
@@ -312,6 +315,32 @@ def test_runs_of_processes_that_are_gone_become_killed_and_others_are_left_alone
         for name, run_id in started.items():
             client.delete_logged_model(models[name])
             client.delete_run(run_id)
+
+
+def test_a_sync_killed_midway_is_carried_on_by_the_next_one_with_nothing_twice(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    database = project.root / "mlflow.db"
+
+    def recorded() -> int:
+        with suppress(sqlite3.Error), sqlite3.connect(f"file:{database}?mode=ro", uri=True) as store:
+            return int(store.execute("SELECT count(*) FROM runs").fetchone()[0])
+        return 0
+
+    for count in (2, 8, 15):
+        sync = subprocess.Popen(
+            ["branchmark", "sync"], cwd=project.root, env=project.env(), stdout=subprocess.PIPE
+        )
+        until(lambda count=count: recorded() >= count, 120, "nothing is restored")
+        sync.kill()
+        sync.communicate()
+    project.ok("branchmark", "sync")
+    variants = {path.name for path in (project.root / "runs").iterdir()}
+    assert len(variants) == 6
+    for variant in variants:
+        assert_whole(MlflowClient(project.uri()), variant)
+    assert project.ok("branchmark", "sync").startswith("nothing to do")
 
 
 # Outputs that are elsewhere, or nowhere
