@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_a_second_sync_changes_nothing_and_says_so(synced: Project) -> None:
         assert out.startswith("nothing to do: MLflow has the ")
         assert content(synced) == before
     assert synced.ok("branchmark", "sync", "--quiet") == ""
+
+
+def test_a_git_worktree_is_brought_into_agreement_with_the_store_of_its_repository(
+    synced: Project, tmp_path: Path
+) -> None:
+    synced.ok("branchmark", "sync", "--all")
+    before = content(synced)
+    synced.git("worktree", "add", "--quiet", str(tmp_path / "tree"), "warm")
+    try:
+        out = synced.ok("branchmark", "sync", cwd=tmp_path / "tree")
+        assert out.startswith("nothing to do: MLflow has the ")
+        assert content(synced) == before
+        assert not (tmp_path / "tree/mlflow.db").exists()
+    finally:
+        synced.git("worktree", "remove", "--force", str(tmp_path / "tree"))
 
 
 def test_a_restored_run_says_what_the_live_one_says_field_by_field(
@@ -323,16 +339,17 @@ def test_a_sync_killed_midway_is_carried_on_by_the_next_one_with_nothing_twice(
     project = reproduced.copy(tmp_path / "project")
     database = project.root / "mlflow.db"
 
-    def recorded() -> int:
-        with suppress(sqlite3.Error), sqlite3.connect(f"file:{database}?mode=ro", uri=True) as store:
-            return int(store.execute("SELECT count(*) FROM runs").fetchone()[0])
-        return 0
+    def recorded(count: int) -> bool:
+        uri = f"file:{database}?mode=ro"
+        with suppress(sqlite3.Error), sqlite3.connect(uri, uri=True) as store:
+            return bool(store.execute("SELECT count(*) >= ? FROM runs", (count,)).fetchone()[0])
+        return False
 
     for count in (2, 8, 15):
         sync = subprocess.Popen(
             ["branchmark", "sync"], cwd=project.root, env=project.env(), stdout=subprocess.PIPE
         )
-        until(lambda count=count: recorded() >= count, 120, "nothing is restored")
+        until(partial(recorded, count), 120, "nothing is restored")
         sync.kill()
         sync.communicate()
     project.ok("branchmark", "sync")
