@@ -140,12 +140,12 @@ def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, s
                 if lock:
                     (root / "dvc.lock").write_text(lock, encoding="utf-8")
             if not code and needs:
-                code = children.run([*dvc, "pull", "--quiet", *needs], log, root, **env)
+                code = children.run([*dvc, "pull", *needs], log, root, **env)
             if not code:
                 repro = [*dvc, "repro", "--pull", "--single-item", stage]
                 code = children.run(repro, log, root, **env)
             if not code:
-                push = [*dvc, "push", "--quiet", "--run-cache", stage]
+                push = [*dvc, "push", "--run-cache", stage]
                 code = children.run(push, log, root, **env)
             return code, log.read_text(encoding="utf-8", errors="replace")
     finally:
