@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ FILE = Path("dvc.yaml")
 def check() -> None:
     """Raise UserError where a stage does not depend on a module that it imports, or where an
     installed library is not of the version that `params.yaml` records."""
+    once = cache(imported)  # programs share modules
     for stage, content in stages().items():
         listed = {dep for dep in content["deps"] if dep.endswith(".py")}
-        needed = modules(program(content["cmd"]))
+        needed = modules(program(content["cmd"]), once)
         if missing := sorted(needed - listed):
             raise UserError(f"{FILE}: stages.{stage}.deps: add {', '.join(missing)}: imported")
         if unused := sorted(listed - needed):
@@ -48,9 +51,9 @@ def program(command: str) -> str:
     return command.split()[2].replace(".", "/") + ".py"
 
 
-def modules(program: str) -> set[str]:
-    """The project's own modules that `program` imports, itself and packages included, at its top
-    or within functions, directly or through others; as paths."""
+def modules(program: str, imported: Callable[[Path], set[str]]) -> set[str]:
+    """The project's own modules that `program` imports, itself and packages included, directly or
+    through others; as paths. `imported` names those that one module imports."""
     found: set[str] = set()
     waiting = [Path(program)]
     while waiting:
@@ -58,7 +61,7 @@ def modules(program: str) -> set[str]:
         if str(path) in found:
             continue
         found.add(str(path))
-        for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        for name in imported(path):
             parts = name.split(".")
             for end in range(1, len(parts) + 1):  # the packages on the way run as well
                 folder = Path(*parts[:end])
@@ -68,10 +71,11 @@ def modules(program: str) -> set[str]:
     return found
 
 
-def imported(tree: ast.AST) -> set[str]:
-    """Names below `stages` that a module imports; `from a import b` gives `a` and `a.b`."""
+def imported(module: Path) -> set[str]:
+    """Names below `stages` that a module imports, at its top or within functions; `from a import b`
+    gives `a` and `a.b`."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

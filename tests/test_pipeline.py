@@ -29,7 +29,7 @@ print(*files, sep="\\n")
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     imported = {str(Path(line).relative_to(root)) for line in out.stdout.split()}
-    assert imported <= pipeline.modules(f"stages/{stage}.py")
+    assert imported <= pipeline.modules(f"stages/{stage}.py", pipeline.imported)
 
 
 def test_a_module_that_dvc_yaml_forgets_is_named(

@@ -53,28 +53,39 @@ def ask(*arguments: str) -> str:
     return result.stdout
 
 
-def plan(targets: list[str], force: bool, pull: bool = False) -> Plan:
-    """What `dvc repro` would do for `targets`; with `force` all of it is stale, with `pull` not
-    what the remote has.
+def plan(targets: list[str], stale: frozenset[str], force: bool, pull: bool = False) -> Plan:
+    """What `dvc repro` would do for `targets`, of which `stale` are; with `force` all of it is,
+    with `pull` not what the remote has.
 
     Not from `dvc repro --dry`, which fails where a stage's input is still to be made.
 
     Raises:
         UserError: there is no such target, or DVC cannot read its files.
     """
-    mend()
-    stale = status()
-    if not (stale or force) and all(named(target, stages_locked()) for target in targets):
+    if not (stale or force) and known(targets):
         return Plan({}, stale)
     needs = before(targets, graph())
     if not force and not stale.isdisjoint(needs) and checkout(pull):
-        stale = status()  # on another branch that was all there is to do
+        stale = status(targets)  # on another branch that was all there is to do
     return Plan(needs, frozenset(needs) if force else stale)
 
 
-def status() -> frozenset[str]:
-    """The stages that have changed, or whose inputs or outputs have."""
-    return frozenset(json.loads(ask("status", "--json")))
+def status(targets: list[str]) -> frozenset[str]:
+    """The stages that have changed, or whose inputs or outputs have: of the targets and all that
+    they need, or of all stages.
+
+    Raises:
+        UserError: DVC cannot read its files.
+    """
+    mend()
+    some = ["--with-deps", *targets] if targets and known(targets) else []
+    return frozenset(json.loads(ask("status", "--json", *some)))
+
+
+def known(targets: list[str]) -> bool:
+    """Whether there are results of all targets."""
+    locked = stages_locked()
+    return all(named(target, locked) for target in targets)
 
 
 def graph() -> dict[str, list[str]]:

@@ -61,5 +61,9 @@ def reproduce(stages: list[str], options: list[str], children: Children, log: Pa
 
 
 def cores() -> int:
-    """As many as there are for this program: each stage computes on one thread."""
+    """As many as there are for this program: each stage computes on one thread.
+
+    Measured on 2 cores with six stages of 5 epochs: 144 s one at a time, 85 s two, 85 s three, 81 s
+    four, and each takes 1.4 GB of memory.
+    """
     return len(os.sched_getaffinity(0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 from rich.console import Console
@@ -27,16 +28,18 @@ def repro(
     Raises:
         UserError: params.yaml, dvc.yaml or a target is wrong, or the cluster cannot be used.
     """
-    settings = params.load()
-    pipeline.check()
     signal.signal(signal.SIGTERM, terminate)
+    with ThreadPoolExecutor(1) as beside:  # these checks take as long as DVC takes to start
+        looked = beside.submit(dvc.status, targets)
+        settings = params.load()
+        pipeline.check()
     if cluster:
         from stages.repro.cluster import check_shared
 
         if force:
             raise UserError("--force: not with --cluster, which takes results that are there")
         check_shared()
-    plan = dvc.plan(targets, force, pull=bool(cluster))
+    plan = dvc.plan(targets, looked.result(), force, pull=bool(cluster))
     if not plan.work:
         print("Data and pipelines are up to date.")
         return Report()
