@@ -19,6 +19,7 @@ from mlflow.entities import DatasetInput, InputTag, LoggedModelOutput, Metric, P
 from stages.data.arrays import Split
 from stages.outputs.history import METRICS
 from stages.tracking.revision import Revision
+from stages.tracking.store import insisting
 
 Summary = Mapping[str, Any]  # the content of runs/<variant>/summary.json
 
@@ -85,7 +86,8 @@ def log_dataset(client: MlflowClient, run_id: str, train: Split, digest: str) ->
         digest=digest[:36],
     )
     context = InputTag("mlflow.data.context", "training")
-    client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), [context])])
+    inputs = [DatasetInput(dataset._to_mlflow_entity(), [context])]
+    insisting(client.log_inputs, run_id, inputs)
 
 
 def now() -> int:

@@ -7,8 +7,9 @@ in; `MLFLOW_TRACKING_URI` wins.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stages.tracking.revision import project_root
 
@@ -57,6 +58,26 @@ def open_store() -> tuple[MlflowClient, str]:
         if not (experiment := client.get_experiment_by_name(EXPERIMENT)):
             raise
         return client, str(experiment.experiment_id)
+
+
+def insisting(call: Callable[..., Any], *args: Any) -> Any:
+    """Call once more where another process has just added the row that `call` would add.
+
+    MLflow looks whether a dataset or a tag of an experiment is there before it adds it; of two
+    processes that do so at the same time, the database lets one through. The row is there then.
+
+    Raises:
+        mlflow.exceptions.MlflowException: the second call fails too, or the first for another
+            reason.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return call(*args)
+    except MlflowException as error:
+        if error.error_code != "BAD_REQUEST":  # what MLflow makes of "duplicate key"
+            raise
+        return call(*args)
 
 
 def create(database: Path) -> None:

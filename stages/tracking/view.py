@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from stages.tracking.store import insisting
+
 TAG = "mlflow.sharedViewState."
 
 COLUMNS = {  # and how wide they are
@@ -60,4 +62,4 @@ def lacking(tags: Mapping[str, str]) -> dict[str, str]:
 def write(client: Any, experiment: str) -> None:
     """Give the experiment the views that it lacks."""
     for key, value in lacking(client.get_experiment(experiment).tags).items():
-        client.set_experiment_tag(experiment, key, value)
+        insisting(client.set_experiment_tag, experiment, key, value)

@@ -15,14 +15,18 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from stages.data.arrays import Split
+from stages.tracking import runs, view
 from tests.project import ROOT, Project
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
@@ -183,6 +187,45 @@ def start(project: Project, env: dict[str, Any], *arguments: str) -> subprocess.
         ["branchmark", "sync", *arguments], cwd=project.root, env=project.env() | env,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+
+
+def meanwhile(server: Server, insert: str, values: list[Any], call: Callable[[], Any]) -> None:
+    """`call` while another process adds a row, which is there as soon as `call` waits for it."""
+    import psycopg
+
+    address = server.database.replace("+psycopg", "") + "/runs"
+    with psycopg.connect(address) as other, ThreadPoolExecutor() as pool:
+        other.execute(insert, values)
+        called = pool.submit(call)
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not called.done(), called.result() or "it did not add that row"
+            time.sleep(0.05)
+        other.commit()
+        called.result()
+
+
+def test_rows_that_two_processes_add_at_once_are_taken_by_both(server: Server) -> None:
+    client = server.client()
+    experiment = client.create_experiment("at once")
+    run_id = client.create_run(experiment).info.run_id
+    images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
+    digest = "0" * 36
+    meanwhile(
+        server,
+        "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type,"
+        " dataset_source) VALUES (%s, %s, 'fashion-mnist', %s, 'code', '{}')",
+        ["1" * 32, int(experiment), digest],
+        lambda: runs.log_dataset(client, run_id, Split(images, labels), digest),
+    )
+    (taken,) = client.get_run(run_id).inputs.dataset_inputs
+    assert (taken.dataset.digest, taken.dataset.source) == (digest, "{}")
+    meanwhile(
+        server,
+        "INSERT INTO experiment_tags (experiment_id, key, value) VALUES (%s, %s, 'another')",
+        [int(experiment), next(iter(view.lacking({})))],
+        lambda: view.write(client, experiment),
+    )
+    assert view.lacking(client.get_experiment(experiment).tags) == {}
 
 
 def test_two_peoples_sync_at_once_do_no_harm_and_no_password_is_kept_anywhere(
