@@ -63,7 +63,7 @@ def reproduce(stages: list[str], options: list[str], children: Children, log: Pa
 def cores() -> int:
     """As many as there are for this program: each stage computes on one thread.
 
-    Measured on 2 cores with six stages of 5 epochs: 144 s one at a time, 85 s two, 85 s three, 81 s
+    Measured on 2 cores with six stages of 5 epochs: 137 s one at a time, 71 s two, 73 s three, 78 s
     four, and each takes 1.4 GB of memory.
     """
     return len(os.sched_getaffinity(0))
