@@ -50,8 +50,8 @@ ui: install  ## Open MLflow's page of this project on this machine
 	branchmark ui
 
 .PHONY: bench
-bench: install  ## Measure: an epoch in five ways, and a stage by phase
-	python -m tests.bench
+bench: install  ## Measure: an epoch in five ways, a stage by phase, the grid by DVC and side by side
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -m tests.bench
 
 .PHONY: lock
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)

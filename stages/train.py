@@ -35,18 +35,20 @@ def main(
     backend.check_libraries(variant.libraries)
     with clock("data"):
         data = arrays.load(PREPARED)
-        train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
+        validation = arrays.scaled(data.validation)
     provenance = Provenance(variant, data.digest, code_of(stage), source_of(variant))
 
     rows = []
     network, gradient_steps = layers.seeded(variant, seed=0)
-    trainer = epoch.compiled(network, gradient_steps, *train, variant.train.batch_size)
+    trainer = epoch.compiled(
+        network, gradient_steps, *arrays.scaled(data.train), variant.train.batch_size
+    )
     with replaced(RUNS / variant.name) as folder, Record(provenance, data) as record:
         for seed in variant.train.seeds:
             with record.seed(seed) as live:
                 log = Log(seed, folder / "history.csv", each=live.epoch)
                 epoch.restart(trainer, *begin(variant, seed))
-                order = epoch.orders(len(train[1]), variant.train.epochs, seed)
+                order = epoch.orders(len(data.train.labels), variant.train.epochs, seed)
                 epoch.fit(trainer, order, validation, [log])
                 rows += log.rows
                 clock.add("first_call", log.first_call())

@@ -48,6 +48,7 @@ with silent():
     import tensorflow as tf
 
 gc.freeze()
+gc.set_threshold(100_000)  # nor does it find much while MLflow is imported and used: 0.5 s a stage
 gc.enable()
 
 tf.config.threading.set_intra_op_parallelism_threads(1)
