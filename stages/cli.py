@@ -80,7 +80,13 @@ def repro(
 
 
 def bring_in() -> None:
-    """`branchmark sync`; a store that fails is no reason to fail."""
+    """`branchmark sync`; a store that fails is no reason to fail.
+
+    Nor is it one that the last commit's results are gone, where others have been made since: on a
+    fresh clone, on another kind of CPU.
+    """
+    from stages.tracking.holdings import Missing
+    from stages.tracking.revision import git
     from stages.tracking.settled import settled
 
     if settled():
@@ -88,7 +94,10 @@ def bring_in() -> None:
     try:
         sync(quiet=True)
     except UserError as error:
-        print(f"warning: {error}", file=sys.stderr)
+        if isinstance(error, Missing) and git("status", "--porcelain", "--", "dvc.lock"):
+            print("dvc.lock is new: commit it with reports/, and `branchmark sync` brings it in")
+        else:
+            print(f"warning: {error}", file=sys.stderr)
 
 
 @app.command()

@@ -15,6 +15,10 @@ from stages.tracking.recorded import Key
 from stages.tracking.revisions import Commit, Output
 
 
+class Missing(UserError):
+    """Outputs of a revision are nowhere to be had."""
+
+
 @dataclass(frozen=True)
 class Found:
     """A result, in the oldest and the newest revision that hold it."""

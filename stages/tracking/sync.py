@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from stages.errors import UserError
 from stages.tracking import departed, recorded, revisions, settled, store
-from stages.tracking.holdings import Outputs, complaints
+from stages.tracking.holdings import Missing, Outputs, complaints
 from stages.tracking.plan import Plan, Step
 from stages.tracking.reasons import reason, redacted
 
@@ -28,7 +28,8 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
         quiet: say nothing where there is nothing to do.
 
     Raises:
-        UserError: git knows no such revision, outputs are missing, or the store is out of reach.
+        UserError: git knows no such revision, or the store is out of reach.
+        Missing: outputs are nowhere to be had; all others have been brought in.
     """
     commits = revisions.every() if everything else []
     commits = commits or (revisions.named(which) if which else revisions.current())
@@ -51,7 +52,7 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
                 f"nothing to do: MLflow has the {len(work.held.results)} results of {names}{more}"
             )
         if problems:
-            raise UserError(redacted("\n       ".join(problems)))
+            raise Missing(redacted("\n       ".join(problems)))
 
 
 def shown(steps: list[Step]) -> Iterator[Step]:

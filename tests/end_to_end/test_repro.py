@@ -82,6 +82,19 @@ def test_on_another_branch_everything_is_restored_and_nothing_trained(
     assert "train@sgd-0.3: restored from cache" in project.ok(*REPRO)
 
 
+def test_that_the_last_commits_results_are_elsewhere_is_no_warning_once_there_are_others(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = Project.at(tmp_path / "clone")
+    reproduced.git("clone", "--quiet", ".", str(project.root))
+    with project.params() as params:
+        params["train"]["epochs"] = 1
+    result = project.run(*REPRO, "train@sgd-0.0")
+    assert result.returncode == 0, result.stderr
+    assert "dvc.lock is new: commit it with reports/" in result.stdout
+    assert "warning" not in result.stderr
+
+
 def test_a_variant_that_is_removed_from_params_leaves_no_folder(
     reproduced: Project, tmp_path: Path
 ) -> None:
