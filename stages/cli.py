@@ -85,12 +85,13 @@ def bring_in() -> None:
     Nor is it one that the last commit's results are gone, where others have been made since: on a
     fresh clone, on another kind of CPU.
     """
-    from stages.tracking.holdings import Missing
     from stages.tracking.revision import git
     from stages.tracking.settled import settled
 
     if settled():
         return
+    from stages.tracking.holdings import Missing  # not before: it imports MLflow
+
     try:
         sync(quiet=True)
     except UserError as error:
