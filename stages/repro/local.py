@@ -64,6 +64,6 @@ def cores() -> int:
     """As many as there are for this program: each stage computes on one thread.
 
     Measured on 2 cores with six stages of 5 epochs: 137 s one at a time, 71 s two, 73 s three, 78 s
-    four, and each takes 1.4 GB of memory.
+    four, and each takes 1.3 GB of memory.
     """
     return len(os.sched_getaffinity(0))
