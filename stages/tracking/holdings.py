@@ -16,7 +16,7 @@ from stages.tracking.revisions import Commit, Output
 
 
 class Missing(UserError):
-    """Outputs of a revision are nowhere to be had."""
+    """Outputs of a revision are nowhere to be had, or its `dvc.lock` cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
 
     Raises:
         UserError: git knows no such revision, or the store is out of reach.
-        Missing: outputs are nowhere to be had; all others have been brought in.
+        Missing: of some results, as `Missing` says; all others have been brought in.
     """
     commits = revisions.every() if everything else []
     commits = commits or (revisions.named(which) if which else revisions.current())
