@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.errors import UserError, tell
+from stages.core.errors import UserError, tell
 
 if TYPE_CHECKING:
-    from stages.review.compare import Comparison, Row
-    from stages.review.views import PagesOf
+    from stages.compare.comparison import Comparison, Row
+    from stages.compare.report import PagesOf
 
 app = typer.Typer(
     add_completion=False,
@@ -38,7 +38,8 @@ def root(context: typer.Context) -> None:
 @app.command()
 def check() -> None:
     """Check params.yaml against its schema, the pipeline and the installed libraries."""
-    from stages import params, pipeline
+    from stages.params import schema as params
+    from stages.repro import pipeline
 
     variants = params.load().variants()
     pipeline.check()
@@ -68,11 +69,11 @@ def repro(
     """Run what `dvc repro` would run, independent stages side by side, and `branchmark sync`."""
     from threading import Thread
 
-    from stages.repro import repro
-    from stages.tracking.settled import settled
+    from stages.repro import run as repro
+    from stages.sync.up_to_date import settled
 
     if not settled():  # it takes as long as DVC's look at the pipeline, which is another process
-        Thread(target=import_module, args=("stages.tracking.sync",), daemon=True).start()
+        Thread(target=import_module, args=("stages.sync.command",), daemon=True).start()
 
     report = repro.repro(target or [], jobs, force, fail_fast, cluster)
     bring_in()
@@ -85,12 +86,12 @@ def bring_in() -> None:
     Nor is it one that the last commit's results are gone, where others have been made since: on a
     fresh clone, on another kind of CPU.
     """
-    from stages.tracking.revision import git
-    from stages.tracking.settled import settled
+    from stages.sync.up_to_date import settled
+    from stages.vcs.git import git
 
     if settled():
         return
-    from stages.tracking.holdings import Missing  # not before: it imports MLflow
+    from stages.sync.desired import Missing
 
     try:
         sync(quiet=True)
@@ -104,8 +105,8 @@ def bring_in() -> None:
 @app.command()
 def readme() -> None:
     """Write the results of reports/ into the README."""
-    from stages import params
-    from stages.review import results
+    from stages.evaluation import tables as results
+    from stages.params import schema as params
 
     changed = results.update(Path("README.md"), results.blocks(params.load()))
     print("README.md: results written" if changed else "README.md: nothing to change")
@@ -134,9 +135,11 @@ def compare(
     """Judge HEAD against BASE: what changed, and is it better, worse, or within noise?"""
     from rich.console import Console
 
-    from stages.outputs.folder import write
-    from stages.review import changes, side, views
-    from stages.review import compare as judge
+    from stages.compare import changes
+    from stages.compare import comparison as judge
+    from stages.compare import report as views
+    from stages.compare import snapshot as side
+    from stages.core.folders import write
 
     sides = side.side(base or side.merge_base(head)), side.side(head)
     found, changed = judge.compare(*sides), changes.changes(*sides)
@@ -147,11 +150,11 @@ def compare(
     if json:
         write(json, views.as_json(found, changed, pages))
     if html:
-        from stages.review.html import page
+        from stages.compare.page import page
 
         write(html, page(found, changed, pages))
     if pictures:
-        from stages.review import overlay
+        from stages.plots import overlay
 
         write(pictures / "curves.png", overlay.curves(found))
         write(pictures / "differences.png", overlay.differences(found))
@@ -161,9 +164,9 @@ def compare(
 
 def pages_of(found: Comparison) -> PagesOf:
     """Where the rows lead to in MLflow; nowhere, and it says so, without a store."""
-    from stages.review.views import Pages, nowhere
+    from stages.compare.report import Pages, nowhere
+    from stages.core.redact import reason
     from stages.tracking.links import links
-    from stages.tracking.reasons import reason
 
     try:
         known = links(each for row in found.rows for each in row.fingerprints)
@@ -207,7 +210,7 @@ def sync(
     # else to do.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    from stages.tracking import sync
+    from stages.sync import command as sync
 
     sync.sync(revision or [], everything, pull, dry_run, quiet)
 
@@ -217,7 +220,7 @@ def install(
     remove: Annotated[bool, typer.Option("--remove", help="Take it out again.")] = False,
 ) -> None:
     """Put `branchmark sync` into git's post-commit hook, beside what others have there."""
-    from stages.tracking import hook
+    from stages.sync import hook
 
     print(hook.remove() if remove else hook.install())
 
@@ -227,7 +230,8 @@ def ui(
     port: Annotated[int, typer.Option(help="Where it listens, on this machine only.")] = 5000,
 ) -> None:
     """Serve MLflow's page of this project on http://127.0.0.1:5000, until Ctrl-C."""
-    from stages.tracking import store, view
+    from stages.tracking import store
+    from stages.tracking import views as view
 
     uri = store.tracking_uri()
     if uri.startswith("http"):

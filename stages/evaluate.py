@@ -4,95 +4,108 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from rich.progress import track
-from sklearn.metrics import confusion_matrix
+from typer import Argument
 
 from stages import params
+from stages.core.errors import UserError, run
+from stages.core.folders import replaced, write
 from stages.data import arrays
-from stages.errors import UserError, run
-from stages.network import backend
-from stages.outputs import history, keras_file
-from stages.outputs.folder import sweep, write
-from stages.params import Variant
-from stages.review import charts, claims, forest, formulas, scores
-from stages.tracking.join import join
+from stages.evaluation import claims, scores
+from stages.evaluation.measure import Guesses, Measure
+from stages.evaluation.results import Result
+from stages.tracking.evaluation import join
+from stages.training import arithmetic, history, result
+from stages.training.history import Row
+from stages.training.result import Summary
+from stages.training.variants import Variant
 
 RUNS, REPORTS, NOTEBOOK = Path("runs"), Path("reports"), Path("data/notebook.csv")
 
 
-def main() -> None:
+def main(
+    only: Annotated[
+        list[str] | None,
+        Argument(help="Variants; by default all, and what is said of all of them."),
+    ] = None,
+) -> None:
     """Score every variant, choose the champion, judge the notebook's claims."""
     settings = params.load()
-    variants = settings.variants()
-    backend.check_libraries(variants[0].libraries)
+    variants = {variant.name: variant for variant in settings.variants()}
+    if unknown := set(only or ()) - variants.keys():
+        raise UserError(f"{', '.join(sorted(unknown))}: params.yaml has no such variant")
+    arithmetic.check_libraries(next(iter(variants.values())).libraries)
     data = arrays.load(Path("data/prepared"))
-    splits = {split: arrays.scaled(getattr(data, split)) for split in scores.SPLITS}
-    sweep(RUNS, keep=[variant.name for variant in variants])
+    measure, target = Measure(data), settings.target.validation_accuracy
+    results: dict[str, Result] = {}
+    rows: dict[str, list[Row]] = {}
+    guesses: dict[str, list[Guesses]] = {}
+    for name in only or variants:
+        results[name], rows[name], guesses[name] = evaluated(variants[name], measure, target)
 
-    metrics, found, curves, confusions = {}, {}, [], {}
-    for variant in track(variants, description="evaluate"):
-        name = variant.name
-        table, fingerprint = outputs(variant)
-        target = settings.target.validation_accuracy
-        by_seed, confusions[name] = evaluated(variant, table, splits, target)
-        summary = scores.summary(list(by_seed.values()))
-        metrics[scores.key(name)] = {"fingerprint": fingerprint, **summary}
-        found[name] = (fingerprint, by_seed)
-        curves.append(table.assign(variant=name)[["variant", *history.COLUMNS]])
-
-    champion = scores.champion({v.name: metrics[scores.key(v.name)] for v in variants})
-    report = {"champion": scores.praise(champion, metrics), **metrics}
-    table = pd.concat(curves)
-    judged = claims.judge(settings, metrics, table)
-    tables = claims.tables(settings, table, pd.read_csv(NOTEBOOK))
-    title = f"Test split, champion {champion} (mean of {len(settings.train.seeds)} seeds)"
-    pictures = {
-        "validation": charts.curves(table, settings),
-        "studies": charts.studies(table, settings),
-        "overfitting": charts.gaps(metrics, settings),
-        "confusion": charts.confusion(confusions[champion], arrays.CLASSES, title),
-        "claims": forest.claims(judged),
-        "activations": formulas.picture(),
-    }
-    write(REPORTS / "metrics.json", json.dumps(report, indent=2) + "\n")
-    said = {"claims": judged, "tables": tables}
-    write(REPORTS / "claims.json", json.dumps(said, indent=2) + "\n")
-    write(REPORTS / "curves.csv", table.to_csv(index=False, lineterminator="\n"))
-    for name, picture in pictures.items():
-        write(REPORTS / f"{name}.png", picture)
-    join(found)
-
-
-def outputs(variant: Variant) -> tuple[pd.DataFrame, str]:
-    """The history and the fingerprint that the training left."""
-    folder = RUNS / variant.name
-    if not folder.exists():
-        raise UserError(f"{folder}: missing; run `dvc repro {variant.stage}`")
-    fingerprint = json.loads((folder / "summary.json").read_text())["fingerprint"]
-    return history.read(folder / "history.csv"), str(fingerprint)
+    with replaced(REPORTS / "results") as full, replaced(REPORTS / "metrics") as headline:
+        for name, found in results.items():
+            (full / f"{name}.json").write_text(found.text(), encoding="utf-8")
+            (headline / f"{name}.json").write_text(found.headline(), encoding="utf-8")
+    if not only:
+        about_all(settings, results, rows, guesses, data)
+        join(results)
 
 
 def evaluated(
-    variant: Variant, table: pd.DataFrame, splits: dict[str, Any], target: float
-) -> tuple[dict[int, Any], Any]:
-    """The scores of each seed, and the mean confusion matrix on test in percent of each class."""
-    by_seed, matrices = {}, []
-    for seed in variant.train.seeds:
-        network = keras_file.load(RUNS / variant.name / f"seed-{seed}.keras")
-        network.layers[-1].activation = None  # logits instead of probabilities
-        logits = {
-            split: network.predict(pixels, batch_size=10_000, verbose=0)
-            for split, (pixels, _) in splits.items()
-        }
-        by_split = {s: scores.score(logits[s], splits[s][1]) for s in splits}
-        by_seed[seed] = scores.of_seed(by_split, table[table["seed"] == seed], target)
-        guessed, labels = logits["test"].argmax(axis=1), splits["test"][1]
-        matrices.append(confusion_matrix(labels, guessed, labels=range(10), normalize="true"))
-    return by_seed, 100 * np.mean(matrices, axis=0)
+    variant: Variant, measure: Measure, target: float
+) -> tuple[Result, list[Row], list[Guesses]]:
+    """Return the scores of a variant, its history and its guesses on test, seed by seed."""
+    folder = RUNS / variant.name
+    if not folder.exists():
+        raise UserError(f"{folder}: missing; run `dvc repro {variant.stage}`")
+    summary, rows = Summary.read(folder / result.SUMMARY), history.read(folder / result.HISTORY)
+    by_seed, guesses = {}, []
+    for seed in sorted(variant.train.seeds):
+        measured, guessed = measure(variant, folder / result.model_name(seed))
+        by_seed[seed] = scores.of_seed(measured, rows[seed], target)
+        guesses.append(guessed)
+    found = Result(summary.fingerprint, by_seed, summary.fingerprints)
+    return found, [row for seed in sorted(rows) for row in rows[seed]], guesses
+
+
+def about_all(
+    settings: params.Params,
+    results: dict[str, Result],
+    rows: dict[str, list[Row]],
+    guesses: dict[str, list[Guesses]],
+    data: arrays.Prepared,
+) -> None:
+    """Write what is said of all variants together."""
+    table = pd.concat(
+        pd.DataFrame(rows[name]).assign(variant=name)[["variant", *history.COLUMNS]]
+        for name in rows
+    )
+    champion = scores.champion(results)
+    content = {
+        "variant": champion,
+        "validation_accuracy": results[champion].mean("validation_accuracy"),
+        "test_accuracy": results[champion].mean("test_accuracy"),
+        "seeds": len(results[champion].seeds),
+        "confusion": confusion(guesses[champion], data.test.labels),
+    }
+    judged = claims.judge(settings, results, table)
+    tables = claims.tables(settings, table, pd.read_csv(NOTEBOOK))
+    claimed = {"claims": judged, "tables": tables}
+    write(REPORTS / "champion.json", json.dumps(content, indent=2) + "\n")
+    write(REPORTS / "claims.json", json.dumps(claimed, indent=2) + "\n")
+    write(REPORTS / "curves.csv", table.to_csv(index=False, lineterminator="\n"))
+
+
+def confusion(guesses: list[Guesses], labels: arrays.Labels) -> list[list[float]]:
+    """Return the mean confusion matrix of the seeds: percent of the true class, a row each."""
+    counts = np.zeros((10, 10))
+    for guessed in guesses:
+        np.add.at(counts, (labels, guessed), 1)
+    return np.round(100 * counts / counts.sum(axis=1, keepdims=True), 4).tolist()  # type: ignore[no-any-return]
 
 
 if __name__ == "__main__":

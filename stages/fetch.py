@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from stages import params
+from stages.core.errors import UserError, run
+from stages.core.folders import replaced
 from stages.data import sources
 from stages.data.sources import Source, Unavailable
-from stages.errors import UserError, run
-from stages.outputs.folder import replaced
+from stages.params import schema as params
 
 RAW = Path("data/raw")
 

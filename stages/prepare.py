@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from stages import params
+from stages.core.errors import UserError, run
+from stages.core.folders import replaced
 from stages.data import arrays, idx
 from stages.data.arrays import Split
-from stages.errors import UserError, run
-from stages.outputs.folder import replaced
-from stages.review import samples
+from stages.params import schema as params
 
 RAW, PREPARED = Path("data/raw"), Path("data/prepared")
 
@@ -35,7 +34,6 @@ def main() -> None:
     train, validation = (Split(known.images[r], known.labels[r]) for r in map(np.sort, rows))
     with replaced(PREPARED) as folder:
         arrays.save(folder, {"train": train, "validation": validation, "test": test})
-        (folder / "samples.png").write_bytes(samples.picture(train))
 
 
 if __name__ == "__main__":

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument
 
 from stages import params
+from stages.core import messages
+from stages.core.errors import UserError, run
+from stages.core.folders import replaced
 from stages.data import arrays
-from stages.errors import run
-from stages.network import backend, epoch, layers
-from stages.network.log import Log
-from stages.outputs import history, keras_file
-from stages.outputs.folder import replaced
-from stages.params import Variant
-from stages.review import figures
-from stages.tracking.clock import Clock
-from stages.tracking.live import Record
-from stages.tracking.provenance import Provenance, code_of, source_of
+from stages.tracking import live
+from stages.training import arithmetic, code, identity, model_file, result
+from stages.training.trainer import Trainer
+from stages.vcs import dvc, finished
 
 PREPARED, RUNS = Path("data/prepared"), Path("runs")
 
@@ -29,60 +25,49 @@ def main(
         str, Argument(envvar="DVC_STAGE", help="Its DVC stage, e.g. train@adam-0.3 or study@elu.")
     ],
 ) -> None:
-    """Train one variant, once per seed."""
-    clock = Clock()
+    """Train the seeds of a variant that are not finished yet."""
     variant = params.load().variant(stage)
-    backend.check_libraries(variant.libraries)
-    with clock("data"):
-        data = arrays.load(PREPARED)
-        validation = arrays.scaled(data.validation)
-    provenance = Provenance(variant, data.digest, code_of(stage), source_of(variant))
+    arithmetic.check_libraries(variant.libraries)
+    data = arrays.load(PREPARED)
+    identities = identity.of_seeds(variant, data)
+    fingerprints = {each.fingerprint for each in identities.values()}
+    known = {} if dvc.forced() else finished.find(fingerprints)
 
-    rows = []
-    network, gradient_steps = layers.seeded(variant, seed=0)
-    trainer = epoch.compiled(
-        network, gradient_steps, *arrays.scaled(data.train), variant.train.batch_size
-    )
-    with replaced(RUNS / variant.name) as folder, Record(provenance, data) as record:
-        for seed in variant.train.seeds:
-            with record.seed(seed) as live:
-                log = Log(seed, folder / "history.csv", each=live.epoch)
-                epoch.restart(trainer, *begin(variant, seed))
-                order = epoch.orders(len(data.train.labels), variant.train.epochs, seed)
-                epoch.fit(trainer, order, validation, [log])
-                rows += log.rows
-                clock.add("first_call", log.first_call())
-                clock.add("epochs", sum(log.seconds) - log.first_call())
-                with clock("saving"):
-                    keras_file.save(network, folder / f"seed-{seed}.keras")
-                    picture = figures.loss(history.frame(log.rows), variant.name)
-                live.finish(network, picture)
-                last = log.rows[-1]
-                print(
-                    f"seed {seed}: val_loss {last['val_loss']:.4f}, val_accuracy "
-                    f"{last['val_accuracy']:.4f} after {last['epoch']} epochs",
-                    flush=True,
-                )
-
-        with clock("saving"):
-            table = history.frame(rows)
-            picture = figures.loss(table, variant.name)
-            (folder / "loss.png").write_bytes(picture)
-            facts = provenance.summary() | backend.settings() | {"weights": network.count_params()}
-            (folder / "summary.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
-        there = params.load().variant(stage)
-        now = Provenance(there, arrays.load(PREPARED).digest, code_of(stage), source_of(there))
-        provenance.check_unchanged(now)
-        record.finish(table, picture, clock.seconds)
+    trainer, seeds, histories = None, {}, {}
+    with (
+        replaced(RUNS / variant.name) as folder,
+        live.listeners(variant, data, identities) as listeners,
+    ):
+        for seed, determined in identities.items():
+            listeners.seed_begins(seed)
+            model = folder / result.model_name(seed)
+            if taken := known.get(determined.fingerprint):
+                rows = taken.copy_to(model, folder / result.HISTORY)
+            else:
+                trainer = trainer or Trainer(variant, data)
+                source = identity.source_model(variant, seed)
+                rows = trainer.train(seed, source, folder / result.HISTORY, listeners.epoch_ends)
+                model_file.save(trainer.network, model)
+            histories[seed] = rows
+            seeds[seed] = result.describe(determined.text, model, rows)
+            finished.keep(seed, seeds[seed], model, rows)
+            listeners.seed_ends(seed, rows, model, taken.origin if taken else "")
+        result.write(folder, seeds, histories)
+        check_unchanged(stage, identities)
+        listeners.training_ends()
+    finished.forget(fingerprints)
 
 
-def begin(variant: Variant, seed: int) -> tuple[Any, Any]:
-    """A fresh network and optimizer; of a variant that reuses another, with its hidden layers."""
-    network, optimizer = layers.seeded(variant, seed)
-    if variant.reuse:
-        source = RUNS / variant.reuse.source / f"seed-{seed}.keras"
-        layers.take_over(network, keras_file.load(source))
-    return network, optimizer
+def check_unchanged(stage: str, before: dict[int, identity.Identity]) -> None:
+    """Raise UserError if something that determines the result is another than at the start.
+
+    DVC hashes dependencies, and reads parameters, when a stage ends (treeverse/dvc 11058):
+    without this, an edit during a training would be recorded as what was run.
+    """
+    now = params.load().variant(stage)
+    after = identity.of_seeds(now, arrays.load(PREPARED), code.digests())
+    if changed := identity.difference(before, after):
+        raise UserError(messages.EDITED.format(changed, stage, stage))
 
 
 if __name__ == "__main__":

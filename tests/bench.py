@@ -22,10 +22,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from stages import params
+from stages.params import schema as params
 from stages.data import arrays
-from stages.network import epoch, layers
-from stages.network.backend import keras, tf
+from stages.training import epoch, layers
+from stages.training.arithmetic import keras, tf
 from tests.project import Project
 
 import numpy as np  # isort: skip  (after backend, which tells it to use one thread)

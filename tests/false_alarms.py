@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from stages import params
+from stages.params import schema as params
 from stages.data import arrays
-from stages.network import epoch, layers
-from stages.network.log import Log
-from stages.outputs import history
-from stages.review.compare import METRICS, NOISE, Row, judged
-from stages.review.statistics import of_mean
+from stages.training import epoch, layers
+from stages.training.log import Log
+from stages.training import history
+from stages.compare.comparison import METRICS, NOISE, Row, judged
+from stages.evaluation.intervals import of_mean
 
 SEEDS, SET, RESAMPLINGS = 20, 5, 1000
 BASE, CHANGED = "train@adam-0.0", "train@adam-0.3"

@@ -29,8 +29,8 @@ import json, os, shutil
 from pathlib import Path
 from stages import params
 from stages.data import arrays
-from stages.outputs.folder import replaced
-from stages.tracking.provenance import Provenance, code_of, source_of
+from stages.core.folders import replaced
+from stages.training.identity import Provenance, code_of, source_of
 
 variant = params.load().variant(os.environ["DVC_STAGE"])
 digest = arrays.load(Path("data/prepared")).digest
@@ -46,7 +46,7 @@ import json, shutil
 from pathlib import Path
 import pandas as pd
 from stages import params
-from stages.review.scores import key
+from stages.evaluation.scores import key
 
 template = json.loads(Path("template/reports/metrics.json").read_text())
 shutil.copytree("template/reports", "reports", dirs_exist_ok=True)

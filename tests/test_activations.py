@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages import params
-from stages.network import activations, layers
-from stages.network.backend import keras, tf
+from stages.params import schema as params
+from stages.evaluation import activations
+from stages.training import layers
+from stages.training.arithmetic import keras, tf
 
 SPECS: dict[str, Any] = {
     "sigmoid": params.Activation(name="sigmoid"),

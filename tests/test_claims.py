@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages import params
-from stages.review import claims, results, scores
+from stages.params import schema as params
+from stages.evaluation import claims, tables as results, scores
 
 PARAMS = params.load()
 SEEDS = PARAMS.train.seeds

@@ -13,11 +13,11 @@ import pytest
 from ruamel.yaml import YAML
 from scipy.stats import false_discovery_control
 
-from stages.errors import UserError
-from stages.review import changes, compare, side, views
-from stages.review.compare import NOISE
-from stages.review.scores import spread
-from stages.review.statistics import of_mean
+from stages.core.errors import UserError
+from stages.compare import changes, comparison as compare, snapshot as side, report as views
+from stages.compare.comparison import NOISE
+from stages.evaluation.scores import spread
+from stages.evaluation.intervals import of_mean
 
 YML = YAML()
 SEEDS = [1, 2, 3, 4, 5]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages import params
-from stages.network import epoch, layers
-from stages.network.backend import keras, tf
+from stages.params import schema as params
+from stages.training import epoch, layers
+from stages.training.arithmetic import keras, tf
 
 ROWS, BATCH, EPOCHS = 500, 32, 3  # 500 = 15 * 32 + 20: the last batch is incomplete
 PARAMS = params.load()

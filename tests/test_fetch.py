@@ -16,7 +16,7 @@ import pytest
 
 from stages import fetch
 from stages.data import sources
-from stages.errors import UserError
+from stages.core.errors import UserError
 from tests.project import ROOT, SLICE
 
 HASHES = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(SLICE.iterdir())}
@@ -134,7 +134,7 @@ def test_a_failed_fetch_leaves_nothing_behind(
 def test_debians_package_is_had_without_installing_it(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stages import params
+    from stages.params import schema as params
 
     hashes = params.load().fetch.sha256.model_dump(by_alias=True)
     files = fetch.take(sources.Source("Debian", sources.from_debian), hashes)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import UserError
-from stages.outputs.folder import replaced, sweep, write
+from stages.core.errors import UserError
+from stages.core.folders import replaced, sweep, write
 
 
 def test_an_output_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_what_a_killed_process_left_is_not_taken_over(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from stages.outputs.folder import replaced
+from stages.core.folders import replaced
 with replaced(Path(sys.argv[1])) as folder:
     (folder / "file").write_text("half")
     print("begun", flush=True)
@@ -99,7 +99,7 @@ def test_ctrl_c_in_the_moment_in_which_the_folder_appears_leaves_nothing_behind(
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from stages.outputs.folder import replaced\n"
+        "from stages.core.folders import replaced\n"
         "target = Path(sys.argv[1])\n"
         "opened = []\n"
         "def interrupt(event, arguments):\n"

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from stages.tracking import patience
-from stages.tracking.patience import OutOfPatience, Patience
+from stages.tracking import time_budget as patience
+from stages.tracking.time_budget import OutOfPatience, Patience
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stages import params, pipeline
-from stages.errors import UserError
-from stages.review import results
+from stages.params import schema as params
+from stages.repro import pipeline
+from stages.core.errors import UserError
+from stages.evaluation import tables as results
 
 
 def test_every_stage_depends_on_every_module_that_it_imports(root: Path) -> None:
@@ -36,7 +37,7 @@ def test_a_module_that_dvc_yaml_forgets_is_named(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "dvc.yaml"
-    file.write_text(pipeline.FILE.read_text().replace("    - stages/network/epoch.py\n", ""))
+    file.write_text(pipeline.FILE.read_text().replace("    - stages/training/epoch.py\n", ""))
     monkeypatch.setattr(pipeline, "FILE", file)
     with pytest.raises(UserError, match=r"stages\.train\.deps: add stages/network/epoch\.py"):
         pipeline.check()

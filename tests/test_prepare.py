@@ -11,7 +11,7 @@ import pytest
 
 from stages import prepare
 from stages.data import arrays, idx
-from stages.errors import UserError
+from stages.core.errors import UserError
 from tests.project import SLICE, Edited
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stages.tracking.reasons import reason, redacted
+from stages.core.redact import reason, redacted
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import UserError
-from stages.tracking import hook, labels, revisions
+from stages.core.errors import UserError
+from stages.sync import hook, labels
+from stages.vcs import refs as revisions
 
 
 @pytest.fixture

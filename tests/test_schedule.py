@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from stages.errors import UserError
+from stages.core.errors import UserError
 from stages.repro import dvc
 from stages.repro.dvc import Plan
 from stages.repro.schedule import Ended, Outcome, Report, carry_out, heights
-from stages.repro.screen import Screen
+from stages.repro.progress import Screen
 
 WORK: dict[str, set[str]] = {
     "a": set(), "b": set(), "c": set(), "after_b": {"b"}, "last": {"a", "b", "c", "after_b"}

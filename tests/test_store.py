@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.tracking import revision, store
+from stages.vcs import worktree as revision
+from stages.tracking import store
 
 
 @pytest.fixture
@@ -111,9 +112,9 @@ def test_a_store_killed_while_it_was_made_is_made_again(repository: Path, second
 def test_a_store_that_cannot_be_written_does_not_end_a_training(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stages import params
-    from stages.tracking.live import Record
-    from stages.tracking.provenance import Provenance
+    from stages.params import schema as params
+    from stages.tracking.recorder import Record
+    from stages.training.identity import Provenance
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     variant = params.load(Path(__file__).parent.parent / "params.yaml").grid("adam", 0.3)

@@ -1,8 +1,8 @@
-"""Views of MLflow's run table: `stages.tracking.view`."""
+"""Views of MLflow's run table: `stages.tracking.views`."""
 
 from __future__ import annotations
 
-from stages.tracking import view
+from stages.tracking import views as view
 
 LONGEST = 5000  # characters of an experiment's tag that MLflow's database keeps
 

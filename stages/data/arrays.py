@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stages.errors import UserError
+from stages.core.errors import UserError
 
 CLASSES = (
     "T-shirt/top",
@@ -26,6 +26,7 @@ CLASSES = (
     "Ankle boot",
 )
 Bytes = npt.NDArray[np.uint8]
+Labels = Bytes  # shape (n,), 0 to 9
 
 
 @dataclass(frozen=True)
@@ -38,32 +39,31 @@ class Split:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The three splits and the SHA-256 of their names, shapes and bytes."""
+    """The three splits, and by their names the SHA-256 of each."""
 
     train: Split
     validation: Split
     test: Split
-    digest: str
+    digests: dict[str, str]
 
 
-def digest(splits: dict[str, Split]) -> str:
-    """SHA-256 over every array's name, shape and bytes, in a fixed order."""
+def digest(split: Split) -> str:
+    """Return the SHA-256 over type, shape and bytes of both arrays."""
     total = hashlib.sha256()
-    for name, split in splits.items():
-        for part, array in (("images", split.images), ("labels", split.labels)):
-            total.update(f"{name} {part} {array.dtype} {array.shape}\n".encode())
-            total.update(np.ascontiguousarray(array).data)
+    for array in (split.images, split.labels):
+        total.update(f"{array.dtype} {array.shape}\n".encode())
+        total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()
 
 
 def save(folder: Path, splits: dict[str, Split]) -> None:
-    """Write the arrays, and `summary.json` with sizes, class counts and digest."""
+    """Write the arrays, and `summary.json` with digests, sizes and class counts."""
     for name, split in splits.items():
         np.save(folder / f"{name}_images.npy", split.images, allow_pickle=False)
         np.save(folder / f"{name}_labels.npy", split.labels, allow_pickle=False)
     counts = {name: Counter(split.labels.tolist()) for name, split in splits.items()}
     summary = {
-        "digest": digest(splits),
+        "digests": {name: digest(split) for name, split in splits.items()},
         "sizes": {name: len(split.labels) for name, split in splits.items()},
         "classes": {
             text: {name: count[label] for name, count in counts.items()}
@@ -80,7 +80,7 @@ def load(folder: Path) -> Prepared:
         UserError: a file is missing or damaged, or is not what the digest says.
     """
     try:
-        expected = json.loads((folder / "summary.json").read_text())["digest"]
+        expected = json.loads((folder / "summary.json").read_text())["digests"]
         splits = {
             name: Split(
                 np.load(folder / f"{name}_images.npy", mmap_mode="r", allow_pickle=False),
@@ -90,16 +90,12 @@ def load(folder: Path) -> Prepared:
         }
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: missing; run `dvc repro prepare`") from None
-    except (ValueError, KeyError, EOFError) as error:
+    except (ValueError, KeyError, TypeError, EOFError) as error:
         raise UserError(f"{folder}: damaged ({error}); run `dvc repro -f prepare`") from None
-    if (found := digest(splits)) != expected:
-        raise UserError(
-            f"{folder}: damaged, the arrays' SHA-256 is {found[:12]}… and summary.json says "
-            f"{expected[:12]}…; run `dvc repro -f prepare`"
-        )
-    return Prepared(**splits, digest=expected)
-
-
-def scaled(split: Split) -> tuple[npt.NDArray[np.float32], Bytes]:
-    """Pixels between 0 and 1 as the notebook has them, and labels."""
-    return np.divide(split.images, np.float32(255), dtype=np.float32), np.asarray(split.labels)
+    for name, split in splits.items():
+        if (found := digest(split)) != expected.get(name):
+            raise UserError(
+                f"{folder}: damaged, the SHA-256 of {name} is {found[:12]}… and summary.json says "
+                f"{str(expected.get(name))[:12]}…; run `dvc repro -f prepare`"
+            )
+    return Prepared(**splits, digests=expected)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.core.errors import UserError
 from stages.data.arrays import CLASSES, Bytes, Split
-from stages.errors import UserError
 
 IMAGES, LABELS = 0x0803, 0x0801  # unsigned bytes, three dimensions or one
 AGAIN = "remove it and run `dvc repro -f fetch`"

@@ -15,12 +15,13 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import urlsplit
 
-from stages.errors import UserError
-from stages.repro import children, dvc, epochs
-from stages.repro.dvc import Plan
+from stages.core.errors import UserError
+from stages.repro import children, epochs
 from stages.repro.local import LOGS, reproduce
 from stages.repro.schedule import Ended, Outcome
-from stages.tracking.revision import git
+from stages.vcs import dvc
+from stages.vcs.dvc import Plan
+from stages.vcs.git import git
 
 try:
     import cloudpickle

@@ -8,9 +8,10 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from stages.repro import dvc, epochs
+from stages.repro import epochs
 from stages.repro.children import Children
 from stages.repro.schedule import Ended, Outcome
+from stages.vcs import dvc
 
 LOGS = Path(".dvc/tmp/repro")
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,21 +18,22 @@ from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, InputTag, LoggedModelOutput, Metric, Param
 
 from stages.data.arrays import Split
-from stages.outputs.history import METRICS
-from stages.tracking.revision import Revision
 from stages.tracking.store import insisting
+from stages.tracking.training import Training
+from stages.training.history import METRICS, Row
+from stages.vcs.worktree import Tree
 
-Summary = Mapping[str, Any]  # the content of runs/<variant>/summary.json
+BATCH = 1000  # metrics that MLflow takes in one call
 
 
-def tags(summary: Summary, tree: Revision, user: str) -> dict[str, str]:
-    """The tags that every run has; `mlflow.*` are those that MLflow's own pages show."""
+def tags(training: Training, tree: Tree) -> dict[str, str]:
+    """Return the tags that every run has; `mlflow.*` are those that MLflow's own pages show."""
     found = {
-        "variant": summary["variant"],
-        "study": summary.get("study", ""),
-        "dvc_stage": summary["stage"],
-        "fingerprint": summary["fingerprint"],
-        "data": summary["data"],
+        "variant": training.variant,
+        "study": training.study,
+        "dvc_stage": training.stage,
+        "fingerprint": training.fingerprint,
+        "data": training.data,
         "branch": tree.branch,
         "commit": tree.commit,
         "dvc_exp": tree.experiment,
@@ -40,19 +42,11 @@ def tags(summary: Summary, tree: Revision, user: str) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.branch": tree.branch,
         "mlflow.source.git.commit": tree.commit,
-        "mlflow.user": user,
     }
     return {key: value for key, value in found.items() if value}
 
 
-def status_after(error: type[BaseException] | None) -> str:
-    """How a run ends: KILLED by Ctrl-C and SIGTERM, FAILED by any other exception."""
-    if error is None:
-        return "FINISHED"
-    return "KILLED" if issubclass(error, KeyboardInterrupt | SystemExit) else "FAILED"
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested sections as one, keys joined by dots: ``optimizer.learning_rate``."""
     result: dict[str, Any] = {}
     for key, value in values.items():
@@ -63,9 +57,9 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return result
 
 
-def log_params(client: MlflowClient, run_id: str, summary: Summary, **more: Any) -> None:
+def log_params(client: MlflowClient, run_id: str, training: Training, **more: Any) -> None:
     """Every resolved parameter of the variant, defaults included."""
-    values = flat(summary["params"]) | more
+    values = flat(training.params) | more
     client.log_batch(run_id, params=[Param(k, str(v)) for k, v in values.items()])
 
 
@@ -111,26 +105,37 @@ def log_metrics(
     client.log_batch(run_id, metrics=metrics)
 
 
-def log_mean_history(
-    client: MlflowClient, run_id: str, history: Any, at: int | None = None
-) -> None:
-    """The mean over seeds of each epoch's metrics; `history` is a frame of
-    `stages.outputs.history`."""
-    mean = history.groupby("epoch")[list(METRICS)].mean().reset_index()
-    log_history(client, run_id, mean, now() if at is None else at)
+def mean_history(rows: Sequence[Row]) -> list[Row]:
+    """Return the mean over seeds of each epoch's metrics."""
+    epochs: dict[int, list[Row]] = {}
+    for row in rows:
+        epochs.setdefault(row["epoch"], []).append(row)
+    return [
+        Row(  # type: ignore[typeddict-item]
+            seed=0,
+            epoch=epoch,
+            **{name: float(np.mean([row[name] for row in group])) for name in METRICS},  # type: ignore[literal-required]
+        )
+        for epoch, group in sorted(epochs.items())
+    ]
 
 
 def log_history(
-    client: MlflowClient, run_id: str, history: Any, at: int, model_id: str | None = None
+    client: MlflowClient,
+    run_id: str,
+    rows: Sequence[Row],
+    at: int | None = None,
+    model_id: str | None = None,
 ) -> None:
-    """The metrics of all epochs at once, all at the time `at`; `history` has a row an epoch."""
+    """Log the metrics of all epochs at once, all at the time `at`, by default the present."""
+    at = now() if at is None else at
     metrics = [
-        Metric(name, float(row[name]), at, int(row["epoch"]), model_id=model_id)
-        for _, row in history.iterrows()
+        Metric(name, float(row[name]), at, row["epoch"], model_id=model_id)  # type: ignore[literal-required]
+        for row in rows
         for name in METRICS
     ]
-    for i in range(0, len(metrics), 1000):  # as many as MLflow takes in one call
-        client.log_batch(run_id, metrics=metrics[i : i + 1000])
+    for i in range(0, len(metrics), BATCH):
+        client.log_batch(run_id, metrics=metrics[i : i + BATCH])
 
 
 def log_picture(client: MlflowClient, run_id: str, png: bytes, at: int | None = None) -> None:
@@ -142,9 +147,9 @@ def log_picture(client: MlflowClient, run_id: str, png: bytes, at: int | None = 
     client.log_image(run_id, image, key="loss_plot", step=0, timestamp=at, synchronous=True)
 
 
-def create_model(client: MlflowClient, experiment: str, run_id: str, summary: Summary) -> str:
+def create_model(client: MlflowClient, experiment: str, run_id: str, training: Training) -> str:
     """A model that waits for its weights, so that metrics can name it from the first epoch on."""
-    name = summary["variant"].replace(".", "_")  # MLflow's names of models hold no dots
+    name = training.variant.replace(".", "_")  # MLflow's names of models hold no dots
     model = client.create_logged_model(
         experiment, name=name, source_run_id=run_id, model_type="keras"
     )
@@ -160,11 +165,11 @@ def log_model(
     client: MlflowClient,
     run_id: str,
     model_id: str,
-    network: Any,
+    model: Path,
     train: Split,
-    summary: Summary,
+    training: Training,
 ) -> None:
-    """The network, with signature, input example and pinned requirements.
+    """The network of a `.keras` file, with signature, input example and pinned requirements.
 
     The requirements are what a plain Keras model needs: it loads with
     `mlflow.pyfunc.load_model` where this project is not installed. Naming them, and the
@@ -174,12 +179,14 @@ def log_model(
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
+    from stages.training import model_file
+
     pixels = TensorSpec(np.dtype(np.float32), (-1, 28, 28))
     probabilities = TensorSpec(np.dtype(np.float32), (-1, 10))
-    libraries = {**summary["params"]["libraries"], "mlflow": mlflow.__version__}
+    libraries = {**training.params["libraries"], "mlflow": mlflow.__version__}
     with tempfile.TemporaryDirectory() as folder:
         mlflow.tensorflow.save_model(
-            network,
+            model_file.load(model),
             f"{folder}/model",
             mlflow_model=Model(model_uuid=model_id, run_id=run_id, model_id=model_id),
             signature=ModelSignature(Schema([pixels]), Schema([probabilities])),
@@ -188,9 +195,9 @@ def log_model(
         )
         client.log_model_artifacts(model_id, f"{folder}/model")
     client.finalize_logged_model(model_id, "READY")
-    link_model(client, run_id, model_id, summary)
+    link_model(client, run_id, model_id, training)
 
 
-def link_model(client: MlflowClient, run_id: str, model_id: str, summary: Summary) -> None:
+def link_model(client: MlflowClient, run_id: str, model_id: str, training: Training) -> None:
     """List a model among a run's outputs: a seed's also among those of its variant's run."""
-    client.log_outputs(run_id, [LoggedModelOutput(model_id, summary["params"]["train"]["epochs"])])
+    client.log_outputs(run_id, [LoggedModelOutput(model_id, training.params["train"]["epochs"])])

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.tracking.revision import project_root
+from stages.vcs.worktree import project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

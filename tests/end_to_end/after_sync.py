@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from stages.tracking.recorded import pages, status
+from stages.sync.observed import pages, status
 
 
 def assert_whole(client: MlflowClient, variant: str) -> None:

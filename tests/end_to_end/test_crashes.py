@@ -178,7 +178,7 @@ def training(project: Project, process: subprocess.Popen[str]) -> bool:
 
 
 def edit_module(project: Project) -> None:
-    with (project.root / "stages/network/epoch.py").open("a") as file:
+    with (project.root / "stages/training/epoch.py").open("a") as file:
         file.write("# edited")
 
 
@@ -198,8 +198,8 @@ def edit_data(project: Project) -> None:
 @pytest.mark.parametrize(
     ("when", "edit", "sentence"),
     [
-        (importing, edit_module, "stages/network/epoch.py: edited while train@adam-0.3 was"),
-        (training, edit_module, "stages/network/epoch.py: edited while train@adam-0.3 was"),
+        (importing, edit_module, "stages/training/epoch.py: edited while train@adam-0.3 was"),
+        (training, edit_module, "stages/training/epoch.py: edited while train@adam-0.3 was"),
         (training, edit_params, "params.yaml: edited while train@adam-0.3 was training"),
         (training, edit_data, "data/prepared: damaged"),
     ],

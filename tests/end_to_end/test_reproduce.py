@@ -170,7 +170,7 @@ assert model.metadata.signature is not None and model.input_example is not None
 np.save("prediction.npy", model.predict((images / np.float32(255)).astype(np.float32)))
 """
     reproduced.ok(sys.executable, "-c", program, cwd=tmp_path, CUDA_VISIBLE_DEVICES="-1")
-    from stages.outputs import keras_file
+    from stages.training import model_file as keras_file
 
     network = keras_file.load(reproduced.root / "runs/adam-0.3/seed-2.keras")
     images = np.load(reproduced.root / "data/prepared/test_images.npy")[:50]
@@ -222,7 +222,7 @@ def test_a_reusing_variant_depends_on_the_output_of_its_source(project: Project)
 
 
 def test_frozen_layers_are_those_of_their_source(reproduced: Project) -> None:
-    from stages.outputs import keras_file
+    from stages.training import model_file as keras_file
 
     runs_folder = reproduced.root / "runs"
     for seed in (1, 2):
@@ -269,9 +269,9 @@ def test_comments_order_and_the_readme_rerun_nothing(project: Project) -> None:
     [
         ("stages/data/sources.py", {"fetch"}),
         ("stages/data/idx.py", {"prepare"}),
-        ("stages/network/epoch.py", TRAININGS),
-        ("stages/tracking/live.py", TRAININGS),
-        ("stages/review/charts.py", {"evaluate"}),
+        ("stages/training/epoch.py", TRAININGS),
+        ("stages/tracking/recorder.py", TRAININGS),
+        ("stages/plots/charts.py", {"evaluate"}),
         ("stages/tracking/store.py", TRAININGS | {"evaluate"}),
         ("stages/params.py", {"fetch", "prepare", "evaluate"} | TRAININGS),
         ("stages/cli.py", set()),
@@ -363,18 +363,18 @@ def test_a_stopped_training_leaves_a_killed_run_and_no_output(
 
 def test_a_failing_training_leaves_a_failed_run_and_no_output(project: Project) -> None:
     """Its module is edited while it trains: the result would belong to neither version."""
-    epoch = project.root / "stages/network/log.py"
+    epoch = project.root / "stages/training/log.py"
     epoch.write_text(
         epoch.read_text().replace(
             "        self.begin = time.perf_counter()",
             "        self.begin = time.perf_counter()\n"
-            "        open('stages/network/epoch.py', 'a').write('# edited')",
+            "        open('stages/training/epoch.py', 'a').write('# edited')",
         )
     )
     shutil.rmtree(project.root / "runs/adam-0.3")
     result = project.run("python", "-m", "stages.train", "train@adam-0.3")
     assert result.returncode == 1
-    assert result.stderr.strip().startswith("error: stages/network/epoch.py: edited while")
+    assert result.stderr.strip().startswith("error: stages/training/epoch.py: edited while")
     assert "Traceback" not in result.stderr
     assert runs(project, "tags.variant = 'adam-0.3'")[-1].info.status in ("FAILED", "FINISHED")
     assert "FAILED" in {run.info.status for run in runs(project)[:3]}

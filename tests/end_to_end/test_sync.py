@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from stages.outputs import keras_file
-from stages.tracking import process
+from stages.training import model_file as keras_file
+from stages.tracking import liveness as process
 from tests.end_to_end.after_sync import assert_whole
 from tests.end_to_end.tracking_server import until
 from tests.project import Project

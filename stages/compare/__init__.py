@@ -1,0 +1,1 @@
+"""`branchmark compare`: two snapshots, what changed between them, and a verdict for each metric."""

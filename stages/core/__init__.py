@@ -1,0 +1,1 @@
+"""What every room stands on: errors as sentences, signals that wait, folders that appear whole."""

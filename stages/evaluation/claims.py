@@ -1,0 +1,214 @@
+"""What the course notebook claims from single runs, judged over seeds.
+
+A claim is a number with an interval, and the values for which the claim is true. The notebook's
+tables are in `data/notebook.csv`, as printed there. How an interval comes about, and what a
+verdict means, says `stages.evaluation.intervals`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from stages.evaluation import intervals
+from stages.evaluation.intervals import FAILS, HOLDS, UNKNOWN, Interval
+from stages.evaluation.results import Result
+from stages.params.schema import Params
+from stages.training.history import METRICS
+
+EPOCHS = (1, 5, 10, 20)  # of the notebook's tables
+ABOVE, BELOW = (0.0, math.inf), (-math.inf, 0.0)
+ORDER = ("elu", "leaky_relu", "relu", "tanh", "sigmoid")
+FASTER = ("momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row: what is said, what was measured, and where that would have to be.
+
+    Attributes:
+        number: of the list in the README; claims of one number are corrected for together.
+        name: short, without dots: with the number it is the key in `reports/claims.json`.
+        says: the notebook's sentence.
+        measure: what `values` are.
+        values: one for each seed.
+        true: the lowest and the highest value for which the claim is true.
+        digits: how many decimals are worth printing.
+    """
+
+    number: int
+    name: str
+    says: str
+    measure: str
+    values: Sequence[float]
+    true: tuple[float, float]
+    digits: int = 2
+
+
+def judge(
+    params: Params, results: Mapping[str, Result], curves: pd.DataFrame
+) -> dict[str, dict[str, Any]]:
+    """A row for each claim whose variants there are, ready for JSON, by number and name.
+
+    Args:
+        params: which variants there are, the target and the confidence.
+        results: of every variant, by its name.
+        curves: that of `reports/curves.csv`.
+    """
+    claims = [*activations(results), *patience(results, curves), *dropout(params, results)]
+    claims += [*faster(params, results), *linear(params, results)]
+    rows = {}
+    for claim in claims:
+        family = sum(other.number == claim.number for other in claims)
+        level = intervals.corrected(params.compare.confidence, family)
+        interval = intervals.of_mean(claim.values, level)
+        rows[f"{claim.number} {claim.name}"] = {
+            "says": claim.says,
+            "measure": claim.measure,
+            "true": [None if math.isinf(value) else value for value in claim.true],
+            **rounded(interval),
+            "verdict": intervals.verdict(interval, *claim.true),
+            "comparisons": family,
+            "digits": claim.digits,
+        }
+    return rows
+
+
+def seeds(results: Mapping[str, Result], variant: str, score: str) -> list[Any]:
+    """A score of each seed; empty where there is no such variant."""
+    return list(results[variant].values(score)) if variant in results else []
+
+
+def difference(a: list[Any], b: list[Any], scale: float = 1) -> list[float]:
+    """`a - b`, seed by seed; empty where one of them is missing."""
+    return [scale * (x - y) for x, y in zip(a, b, strict=True)] if a and b else []
+
+
+def points(results: Mapping[str, Result], one: str, other: str) -> list[float]:
+    """By how many points of validation accuracy one variant is better than another."""
+    score = "validation_accuracy"
+    return difference(seeds(results, one, score), seeds(results, other, score), scale=100)
+
+
+def activations(results: Mapping[str, Result]) -> list[Claim]:
+    """ELU > LeakyReLU > ReLU > tanh > sigmoid: each neighbouring pair, in accuracy points."""
+    measure = "difference of validation accuracy, points"
+    found = []
+    for better, worse in pairwise(ORDER):
+        if values := points(results, better, worse):
+            says = f"{better} > {worse}"
+            found.append(Claim(1, says, says, measure, values, ABOVE))
+    return found
+
+
+def patience(results: Mapping[str, Result], curves: pd.DataFrame) -> list[Claim]:
+    """With Adam, validation loss stops improving after about 6 epochs."""
+    best = seeds(results, "adam-0.0", "best_epoch")
+    if not best:
+        return []
+    adam = curves[curves["variant"] == "adam-0.0"]
+    early, late = adam[adam["epoch"] <= 6], adam[adam["epoch"] > 6]
+    says = "adam: validation loss stops improving after about 6 epochs"
+    measure = "epoch of the lowest validation loss (about 6: 4 to 8)"
+    found = [Claim(2, "best epoch", says, measure, best, (4, 8), 1)]
+    if len(late):
+        lowest = [table.groupby("seed")["val_loss"].min() for table in (late, early)]
+        measure = "lowest validation loss after epoch 6 minus that until then"
+        values = list(lowest[0] - lowest[1])
+        found.append(Claim(2, "loss after epoch 6", says, measure, values, ABOVE, 4))
+    return found
+
+
+def dropout(params: Params, results: Mapping[str, Result]) -> list[Claim]:
+    """Dropout 0.3 reduces overfitting, for each optimizer, by both gaps."""
+    gaps = {
+        "loss_gap": "loss gap as plotted: with minus without dropout",
+        "evaluated_gap": "the same, both losses measured with Dropout off",
+    }
+    found = []
+    for gap, measure in gaps.items():
+        for optimizer in params.optimizers:
+            with_dropout, without = (
+                seeds(results, f"{optimizer}-{rate}", gap) for rate in ("0.3", "0.0")
+            )
+            if values := difference(with_dropout, without):
+                says = f"{optimizer}: dropout 0.3 reduces overfitting"
+                found.append(Claim(3, f"{optimizer} {gap}", says, measure, values, BELOW, 3))
+    return found
+
+
+def faster(params: Params, results: Mapping[str, Result]) -> list[Claim]:
+    """Momentum and the adaptive methods reach the target in fewer epochs than plain gradient
+    descent; a seed that never reaches it counts as reaching it one epoch after the last."""
+    never = params.train.epochs + 1
+
+    def epochs(variant: str) -> list[float]:
+        found = seeds(results, variant, "epochs_to_target")
+        return [never if value is None else value for value in found]
+
+    measure = (
+        f"epochs to {params.target.validation_accuracy} validation accuracy, minus those of sgd"
+    )
+    found = []
+    for optimizer in FASTER:
+        if values := difference(epochs(f"{optimizer}-0.0"), epochs("sgd-0.0")):
+            says = f"{optimizer} trains faster than plain gradient descent"
+            found.append(Claim(4, optimizer, says, measure, values, BELOW, 1))
+    return found
+
+
+def linear(params: Params, results: Mapping[str, Result]) -> list[Claim]:
+    """A hidden layer with a linear activation is no better than none: not by what matters."""
+    values = points(results, "linear", "no_hidden_layer")
+    if not values:
+        return []
+    margin = params.compare.min_effect
+    says = "a linear hidden layer is no better than no hidden layer"
+    measure = f"difference of validation accuracy, points (better: by {margin} or more)"
+    return [Claim(5, "linear", says, measure, values, (-math.inf, margin))]
+
+
+def tables(params: Params, curves: pd.DataFrame, notebook: pd.DataFrame) -> dict[str, Any]:
+    """The notebook's three tables beside ours: is its run inside the spread of our seeds?
+
+    The spread is where one more run falls with `compare.confidence`. As a table has many numbers,
+    one or the other may be outside; the verdict is that of intervals which are corrected for it.
+
+    Returns:
+        By variant the verdict, how many numbers are inside, and a row for each curve and
+        epoch.
+    """
+    found = {}
+    for variant, table in notebook.groupby("variant", sort=False):
+        theirs = table.set_index("epoch")
+        ours = curves[curves["variant"] == variant].groupby("epoch")
+        places = [(m, epoch) for m in METRICS for epoch in EPOCHS if epoch in ours.groups]
+        if not places:
+            continue
+        rows, verdicts = [], set()
+        for metric, epoch in places:
+            values = [float(value) for value in ours.get_group(epoch)[metric]]
+            value = float(theirs[metric][epoch])
+            one = intervals.of_one_more(values, params.compare.confidence)
+            level = intervals.corrected(params.compare.confidence, len(places))
+            wide = intervals.of_one_more(values, level)
+            verdicts.add(intervals.verdict(Interval(value, value, value, 1), wide.low, wide.high))
+            row = {"curve": metric, "epoch": epoch, "notebook": value, **rounded(one)}
+            rows.append({**row, "inside": one.low <= value <= one.high})
+        worst = next(v for v in (FAILS, UNKNOWN, HOLDS) if v in verdicts)
+        inside = sum(row["inside"] for row in rows)
+        found[str(variant)] = {"verdict": worst, "inside": inside, "rows": rows}
+    return found
+
+
+def rounded(interval: Interval) -> dict[str, Any]:
+    """For JSON: six decimals, null for what a single seed cannot tell."""
+    found = asdict(interval)
+    for name in ("mean", "low", "high"):
+        found[name] = None if math.isnan(found[name]) else round(found[name], 6)
+    return found

@@ -1,0 +1,42 @@
+"""Final scores of a seed, and the variant that is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from stages.evaluation.results import Result, Scores
+from stages.training.history import Row
+
+
+def of_seed(measured: Mapping[str, float], rows: Sequence[Row], target: float) -> Scores:
+    """Return all final scores of one seed, by the names that they have in MLflow.
+
+    There are two gaps between validation and training loss. `loss_gap` is that of the notebook's
+    plot, after the last epoch: its training loss is measured while training, with Dropout on.
+    `evaluated_gap` compares the finished network with itself, without Dropout on either split.
+
+    Args:
+        measured: loss and accuracy of the finished network by split.
+        rows: the history of this seed.
+        target: the validation accuracy of `epochs_to_target`, the first epoch that has it; None
+            where no epoch has.
+    """
+    last, losses = rows[-1], [row["val_loss"] for row in rows]
+    reached = [row["epoch"] for row in rows if row["val_accuracy"] >= target]
+    return dict(measured) | {
+        "loss_gap": round(last["val_loss"] - last["loss"], 6),
+        "evaluated_gap": round(measured["validation_loss"] - measured["train_loss"], 6),
+        "best_epoch": rows[losses.index(min(losses))]["epoch"],
+        "epochs_to_target": reached[0] if reached else None,
+    }
+
+
+def champion(results: Mapping[str, Result]) -> str:
+    """Return the variant with the best mean accuracy on validation, never on test; of equal ones
+    the one with the lower loss there, then the first by name."""
+
+    def rank(name: str) -> tuple[float, float, str]:
+        accuracy, loss = (results[name].mean(f"validation_{m}") for m in ("accuracy", "loss"))
+        return -(accuracy or 0.0), loss or 0.0, name
+
+    return min(results, key=rank)

@@ -1,1 +1,0 @@
-"""The network, and its training an epoch at a time."""

@@ -1,1 +1,0 @@
-"""Outputs of stages: the same bytes for the same inputs, whole or not there."""

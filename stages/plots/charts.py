@@ -1,0 +1,157 @@
+"""Charts that compare variants: curves of all of them, overfitting gap, confusion matrix.
+
+Colours are Okabe and Ito's, which colour-blind people can tell apart, without the yellow that
+pales on white; dropout is told by the line's dash or the bar's hatching, also in grey print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from stages.evaluation.results import Result
+from stages.params.schema import Params
+from stages.plots.figures import band, png
+
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+DASHES = ("-", "--", ":", "-.")
+
+
+def curves(table: pd.DataFrame, params: Params) -> bytes:
+    """Validation loss and accuracy by epoch, the mean over seeds of each variant of the grid: a
+    colour for each optimizer, a dash for each dropout.
+
+    Args:
+        table: `reports/curves.csv`: variant, seed, epoch, metrics.
+        params: the optimizers and the dropouts.
+    """
+    groups = {f"{o}-{d}": (o, d) for o in params.optimizers for d in params.dropouts}
+    colours = dict(zip(params.optimizers, COLOURS * 9, strict=False))
+    dashes = dict(zip(params.dropouts, DASHES * 9, strict=False))
+    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    both = figure.subplots(1, 2)
+    for axes, metric, label in zip(
+        both,
+        ("val_loss", "val_accuracy"),
+        ("validation loss (cross-entropy, log scale)", "validation accuracy"),
+        strict=True,
+    ):
+        mean = table.groupby(["variant", "epoch"])[metric].mean()
+        for variant, (colour, dash) in groups.items():
+            line = mean[variant]
+            style = {"color": colours[colour], "linestyle": dashes[dash], "linewidth": 1.6}
+            axes.plot(line.index, line, label=variant, **style)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.grid(alpha=0.4)
+    both[0].set_yscale("log")
+    both[0].yaxis.set_major_locator(MaxNLocator(8))
+    both[0].yaxis.set_minor_locator(MaxNLocator(1))
+    both[0].yaxis.set_major_formatter("{x:.2f}")
+    seeds = table["seed"].nunique()
+    figure.suptitle(f"Optimizers and dropouts on the validation split (mean of {seeds} seeds)")
+    handles, names = both[1].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right center", fontsize=9)
+    return png(figure)
+
+
+def studies(table: pd.DataFrame, params: Params) -> bytes:
+    """Validation accuracy by epoch, a panel for each study, with a band over seeds; in grey the
+    base that the study changes.
+
+    Args:
+        table: `reports/curves.csv`: variant, seed, epoch, metrics.
+        params: the studies, the base and the target.
+    """
+    members: dict[str, list[str]] = {}
+    for variant in params.variants():
+        if variant.study != "grid":
+            members.setdefault(variant.study, []).append(variant.name)
+    base = f"{params.base.optimizer}-{params.base.dropout}"
+    target = params.target.validation_accuracy
+    figure = Figure(figsize=(4.6 * max(len(members), 1), 4.6), layout="constrained")
+    panels = figure.subplots(1, max(len(members), 1), sharey=True, squeeze=False)[0]
+    for axes, (study, names) in zip(panels, members.items(), strict=False):
+        axes.axhline(target, color="black", linewidth=0.8, label=f"target {target}")
+        if len(basis := table[table["variant"] == base]):
+            band(axes, basis, "val_accuracy", 0, color="#999999", linewidth=4, label=f"base {base}")
+        for i, name in enumerate(names):
+            style: dict[str, Any] = {"color": COLOURS[i % 7], "linestyle": DASHES[i % 4]}
+            band(axes, table[table["variant"] == name], "val_accuracy", 0.1, label=name, **style)
+        axes.set_title(f"study: {study}", fontsize=11)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.grid(alpha=0.4)
+        axes.legend(fontsize=9, loc="lower right")
+    panels[0].set_ylabel("validation accuracy")
+    seeds = table["seed"].nunique()
+    figure.suptitle(f"Studies on the validation split (mean ± deviation of {seeds} seeds)")
+    return png(figure)
+
+
+def gaps(results: Mapping[str, Result], params: Params) -> bytes:
+    """The overfitting gap of each optimizer, a bar for each dropout, error bars over seeds.
+
+    Args:
+        results: of every variant, by its name.
+        params: the optimizers and the dropouts.
+    """
+    figure = Figure(figsize=(12, 4.4), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    titles = {
+        "loss_gap": "as the notebook plots it: training loss with Dropout on",
+        "evaluated_gap": "of the finished network: Dropout off on both splits",
+    }
+    optimizers, dropouts = list(params.optimizers), params.dropouts
+    width = 0.8 / len(dropouts)
+    for axes, (metric, title) in zip(panels, titles.items(), strict=True):
+        for i, dropout in enumerate(dropouts):
+            found = [results[f"{optimizer}-{dropout}"] for optimizer in optimizers]
+            axes.bar(
+                np.arange(len(optimizers)) + (i - (len(dropouts) - 1) / 2) * width,
+                [each.mean(metric) for each in found],
+                width,
+                yerr=[each.deviation(metric) for each in found],
+                label=f"dropout {dropout}",
+                color=("#0072B2", "#E69F00", "#009E73", "#CC79A7")[i % 4],
+                hatch=("", "//", "..", "xx")[i % 4],
+                edgecolor="white",
+                capsize=3,
+            )
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set_xticks(range(len(optimizers)), optimizers)
+        axes.set_xlabel("optimizer")
+        axes.set_title(title, fontsize=11)
+        axes.grid(axis="y", alpha=0.4)
+        axes.set_axisbelow(True)
+    panels[0].set_ylabel("validation loss − training loss")
+    panels[0].legend(loc="upper left")
+    figure.suptitle("Overfitting after the last epoch (mean ± standard deviation of the seeds)")
+    return png(figure)
+
+
+def confusion(champion: Mapping[str, Any], classes: tuple[str, ...]) -> bytes:
+    """The confusion matrix of `reports/champion.json`, shape (10, 10), in percent of the true class
+    (rows)."""
+    matrix = np.array(champion["confusion"])
+    title = f"Test split, champion {champion['variant']} (mean of {champion['seeds']} seeds)"
+    figure = Figure(figsize=(7.6, 6.6), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(matrix, cmap="cividis", vmin=0, vmax=100)
+    for (row, column), value in np.ndenumerate(matrix):
+        colour = "black" if value > 55 else "white"
+        if value >= 0.05:
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color=colour, size=8)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.set_title(title)
+    figure.colorbar(image, ax=axes, label="% of the true class", shrink=0.8)
+    return png(figure)

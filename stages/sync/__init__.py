@@ -1,0 +1,1 @@
+"""`branchmark sync`: the desired state (git, DVC), the observed state (MLflow), a plan, its application."""

@@ -1,0 +1,140 @@
+"""The tags that say what a run is to git and DVC, and what must change in them.
+
+`live_on` holds the branches whose `dvc.lock` has this very result, as ``|elu|main|``: the filter
+``tags.live_on LIKE '%|main|%'`` gives all runs of a branch, wherever they were trained.
+`superseded` marks all runs of a fingerprint but the newest complete one. `dvc_output` holds the
+hashes of the output in `dvc.lock`: with it a revision is compared without its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages.sync.observed import Key, Recorded, Store
+
+LIVE_ON, SUPERSEDED, OUTPUT = "live_on", "superseded", "dvc_output"
+LONGEST = 8000  # characters of a tag's value that MLflow keeps
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What git and DVC say.
+
+    Attributes:
+        live: by branch or tag, the results that its revision holds.
+        gone: branches and tags that are no more.
+        outputs: by result, the hashes of its output.
+    """
+
+    live: Mapping[str, Collection[Key]]
+    gone: Collection[str]
+    outputs: Mapping[Key, Collection[str]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """The tags that a variant's run and those of its seeds should have (None: not at all)."""
+
+    recorded: Recorded
+    wanted: Mapping[str, str | None]
+
+    def __str__(self) -> str:
+        """In words: ``live on +elu -old``."""
+        said = []
+        if self.lacks(SUPERSEDED):
+            said.append("superseded" if self.wanted[SUPERSEDED] else "no longer superseded")
+        before = names(self.recorded.run.data.tags.get(LIVE_ON))
+        after = names(self.wanted[LIVE_ON])
+        moved = [f"+{name}" for name in after if name not in before]
+        moved += [f"-{name}" for name in before if name not in after]
+        said += [f"live on {' '.join(moved)}"] if moved else []
+        return ", ".join(said) or "tags of its seeds and its output"
+
+    def lacks(self, tag: str) -> bool:
+        """Whether the variant's run has another value of `tag`."""
+        return bool(self.recorded.run.data.tags.get(tag) != self.wanted[tag])
+
+    def apply(self, client: Any) -> None:
+        """Write what differs, run by run."""
+        from mlflow.entities import RunTag
+        from mlflow.exceptions import MlflowException
+
+        for run in self.recorded.runs:
+            differs = {k: v for k, v in self.wanted.items() if run.data.tags.get(k) != v}
+            tags = [RunTag(key, value) for key, value in differs.items() if value is not None]
+            if tags:
+                client.log_batch(run.info.run_id, tags=tags)
+            for key in differs.keys() - {tag.key for tag in tags}:
+                try:
+                    client.delete_tag(run.info.run_id, key)
+                except MlflowException as error:  # another person's sync has just taken it off
+                    if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                        raise
+
+
+def changes(store: Store, truth: Truth) -> Iterator[Change]:
+    """What must change so that the tags of all runs agree with `truth`."""
+    for key, group in store.groups.items():
+        chosen = store.chosen(key)
+        for recorded in group:
+            if recorded is chosen:
+                wanted = of_chosen(key, group, truth)
+            elif recorded.at_work:
+                continue
+            else:
+                wanted = of_other(recorded, superseded=chosen is not None)
+            if any(run.data.tags.get(k) != v for run in recorded.runs for k, v in wanted.items()):
+                yield Change(recorded, wanted)
+
+
+def of_chosen(key: Key, group: list[Recorded], truth: Truth) -> dict[str, str | None]:
+    """The tags of the run that counts. It takes over what those before it said of branches and
+    outputs that nobody looked at now."""
+    said = [recorded.run.data.tags for recorded in group]
+    before = {name for tags in said for name in names(tags.get(LIVE_ON))}
+    stays = before - set(truth.gone) - truth.live.keys()
+    now = {name for name, keys in truth.live.items() if key in keys}
+    hashes = {md5 for tags in said for md5 in tags.get(OUTPUT, "").split()}
+    return {
+        LIVE_ON: text(stays | now),
+        SUPERSEDED: None,
+        OUTPUT: " ".join(sorted(hashes.union(truth.outputs.get(key, ())))) or None,
+    }
+
+
+def of_other(recorded: Recorded, superseded: bool) -> dict[str, str | None]:
+    """The tags of a run that another one supersedes, or that is not complete."""
+    tags = recorded.run.data.tags
+    after = "true" if superseded else tags.get(SUPERSEDED)
+    return {LIVE_ON: None, SUPERSEDED: after, OUTPUT: tags.get(OUTPUT)}
+
+
+def text(found: Iterable[str]) -> str | None:
+    """Names as the tag holds them; what is too long for a tag is cut between two names."""
+    value = "|"
+    for name in sorted(found):
+        if len(value) + len(name) + 1 <= LONGEST:
+            value += f"{name}|"
+    return value if value != "|" else None
+
+
+def names(value: str | None) -> list[str]:
+    """The names that the tag holds."""
+    return [name for name in (value or "").split("|") if name]
+
+
+def listed(store: Store) -> set[str]:
+    """Every branch and tag that any run says it is live on."""
+    return {name for run in store.runs for name in names(run.data.tags.get(LIVE_ON))}
+
+
+def known_outputs(store: Store) -> dict[str, Key]:
+    """The result that each output's hash stands for, as far as runs say."""
+    return {
+        md5: key
+        for key, group in store.groups.items()
+        for recorded in group
+        for md5 in recorded.run.data.tags.get(OUTPUT, "").split()
+    }

@@ -1,0 +1,45 @@
+"""Whether all that `branchmark sync` looks at is as it was when it last found nothing to do.
+
+Then it need not look again: that takes seconds. For the project's own store alone; what others do
+to a server is seen by asking it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.core.folders import write
+from stages.tracking import store
+from stages.vcs.git import git
+
+
+def state() -> str:
+    """Branches, tags and the store's files as they are now; empty where that does not tell all."""
+    if (uri := store.tracking_uri()) != store.own_uri():
+        return ""
+    parts = [git("rev-parse", "HEAD"), git("symbolic-ref", "--quiet", "HEAD"), git("for-each-ref")]
+    database = Path(uri.removeprefix("sqlite:///"))
+    for file in sorted(database.parent.glob(f"{database.name}*")):
+        if not file.name.endswith(".lock"):
+            there = file.stat()
+            parts.append(f"{file.name} {there.st_size} {there.st_mtime_ns}")
+    return "\n".join(parts)
+
+
+def settled() -> bool:
+    """Whether there is nothing to do, surely."""
+    try:
+        return state() == memory().read_text(encoding="utf-8") != ""
+    except OSError:
+        return False
+
+
+def remember(before: str) -> None:
+    """Note that with this `state` there was nothing to do, and no run under way that may die."""
+    write(memory(), before)
+
+
+def memory() -> Path:
+    """Where it stands: beside git's own files."""
+    common = git("rev-parse", "--path-format=absolute", "--git-common-dir")
+    return Path(common) / "branchmark" / "settled"

@@ -1,0 +1,244 @@
+"""The record of a training in MLflow: a run for the variant, and nested in it one for each seed.
+
+`Recorder` writes what it is told. A live training tells it through `LiveRecorder`, `branchmark sync`
+tells it what the outputs say: so live and restored runs are written by the same code.
+
+Tracking never decides whether a training lives: the first failure of the store ends the record
+with one warning, and the training goes on. A store that comes back later does not bring it back:
+`branchmark sync` makes the whole record from the outputs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.core.redact import reason, redacted
+from stages.core.signals import deferred
+from stages.data.arrays import Prepared, Split
+from stages.tracking import liveness, machine
+from stages.tracking.time_budget import TimeBudget
+from stages.tracking.training import Training
+from stages.training.history import METRICS, Row
+from stages.vcs.worktree import Tree, working_tree
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class Recorder:
+    """Writes the runs of one variant.
+
+    Args:
+        client: of the store.
+        experiment: the project's, in that store.
+        training: what the runs say of the variant.
+        train: the training split, named by its digest as the runs' input.
+        tree: the state of the work tree, or the commit, that the results belong to.
+        tags: further tags of every run.
+        at: the time of all that is written, in milliseconds since 1970; by default the present.
+            What is not live is written in as few calls as MLflow takes.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        experiment: str,
+        training: Training,
+        train: Split,
+        tree: Tree,
+        tags: Mapping[str, str],
+        at: int | None = None,
+    ) -> None:
+        self.client, self.experiment, self.training = client, experiment, training
+        self.train, self.tree, self.tags, self.at = train, tree, tags, at
+        self.run_id = self.seed_run_id = self.model_id = ""
+        self.rows: list[Row] = []  # of seeds that have ended
+
+    def begin(self) -> None:
+        """Start the variant's run."""
+        self.run_id = self.start(self.training.variant, {})
+
+    def start(self, name: str, tags: dict[str, str], **params: Any) -> str:
+        """Start a run with the tags, parameters and dataset that all runs of the variant have."""
+        from stages.tracking import runs
+
+        tags = runs.tags(self.training, self.tree) | dict(self.tags) | tags
+        run = self.client.create_run(self.experiment, self.at, tags=tags, run_name=name)
+        run_id = str(run.info.run_id)
+        runs.log_params(self.client, run_id, self.training, **params)
+        runs.log_dataset(self.client, run_id, self.train, self.training.data)
+        return run_id
+
+    def seed_begins(self, seed: int) -> None:
+        """Start the run of a seed, and the model that its metrics will belong to."""
+        from stages.tracking import runs
+
+        tags = {
+            "seed": str(seed),
+            "seed_fingerprint": self.training.seeds.get(seed, ""),
+            "mlflow.parentRunId": self.run_id,
+        }
+        name = f"{self.training.variant} seed {seed}"
+        self.seed_run_id = self.start(name, tags, seed=seed)
+        self.model_id = runs.create_model(
+            self.client, self.experiment, self.seed_run_id, self.training
+        )
+
+    def epoch_ends(self, row: Row, seconds: float) -> None:
+        """Log the metrics of an epoch as soon as it ends."""
+        from stages.tracking import runs
+
+        values = {name: float(row[name]) for name in METRICS}  # type: ignore[literal-required]
+        rate = len(self.train.labels) / seconds
+        values |= {"epoch_seconds": seconds, "samples_per_second": rate}
+        runs.log_metrics(self.client, self.seed_run_id, values, row["epoch"], self.model_id)
+
+    def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
+        """Log the model and the loss plot of a seed, and end its run; of one that was taken over,
+        the metrics of all epochs as well."""
+        from stages.plots import loss
+        from stages.tracking import runs
+
+        if origin:
+            runs.log_history(self.client, self.seed_run_id, rows, self.at, self.model_id)
+        runs.log_model(
+            self.client, self.seed_run_id, self.model_id, model, self.train, self.training
+        )
+        runs.link_model(self.client, self.run_id, self.model_id, self.training)
+        picture = loss.picture(rows, self.training.variant)
+        runs.log_picture(self.client, self.seed_run_id, picture, self.at)
+        self.rows += rows
+        run_id, self.seed_run_id, self.model_id = self.seed_run_id, "", ""
+        self.terminate(run_id, "FINISHED")
+
+    def finish(self, seconds: Mapping[str, float]) -> None:
+        """Log what holds for all seeds: the mean history, the loss plot, seconds by phase."""
+        from stages.plots import loss
+        from stages.tracking import runs
+
+        runs.log_history(self.client, self.run_id, runs.mean_history(self.rows), self.at)
+        picture = loss.picture(self.rows, self.training.variant)
+        runs.log_picture(self.client, self.run_id, picture, self.at)
+        if seconds:
+            timings = {f"system/seconds_{phase}": value for phase, value in seconds.items()}
+            runs.log_metrics(self.client, self.run_id, timings)
+
+    def end(self, status: str) -> None:
+        """End the runs that are under way; a model that was not logged whole is marked as failed."""
+        if self.model_id:
+            self.client.finalize_logged_model(self.model_id, "FAILED")
+        for run_id in filter(None, (self.seed_run_id, self.run_id)):
+            self.terminate(run_id, status)
+        self.run_id = self.seed_run_id = self.model_id = ""
+
+    def terminate(self, run_id: str, status: str) -> None:
+        """End one run. A run that is not live no longer names the process that wrote it."""
+        for tag in liveness.TAGS if self.at is not None else ():
+            self.client.delete_tag(run_id, tag)
+        self.client.set_terminated(run_id, status, self.at)
+
+
+def status_after(error: type[BaseException] | None) -> str:
+    """Return how a run ends: KILLED by Ctrl-C and SIGTERM, FAILED by any other exception."""
+    if error is None:
+        return "FINISHED"
+    return "KILLED" if issubclass(error, KeyboardInterrupt | SystemExit) else "FAILED"
+
+
+class LiveRecorder:
+    """Records a training while it runs; a failure of the store is told once and lets it live.
+
+    Args:
+        training: what the runs say of the variant.
+        data: the prepared data.
+        seconds: by phase, as far as they are known when the training ends.
+    """
+
+    def __init__(self, training: Training, data: Prepared, seconds: Mapping[str, float]) -> None:
+        self.training, self.data, self.phases = training, data, seconds
+        self.budget = TimeBudget()
+        self.recorder: Recorder | None = None
+        self.lost = False
+        self.seconds = 0.0  # spent on tracking
+
+    def __enter__(self) -> LiveRecorder:
+        try:
+            self.shielded(self.begin)
+        except BaseException as error:  # a signal that waited: `__exit__` will not be called
+            self.end(status_after(type(error)))
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.end(status_after(kind))
+
+    def begin(self) -> None:
+        """Open the store and start the variant's run."""
+        from stages.tracking.store import open_store
+
+        client, experiment = open_store()
+        tree = working_tree()
+        tags = liveness.tags() | {"cpu": machine.cpu(), "mlflow.user": os.environ.get("USER", "")}
+        self.recorder = Recorder(
+            self.budget.guarded(client), experiment, self.training, self.data.train, tree, tags
+        )
+        self.recorder.begin()
+        if tree.dirty:
+            self.recorder.client.log_text(
+                self.recorder.run_id, redacted(tree.diff) + "\n", "uncommitted.diff"
+            )
+
+    def seed_begins(self, seed: int) -> None:
+        """As `Recorder`."""
+        self.tell(lambda recorder: recorder.seed_begins(seed))
+
+    def epoch_ends(self, row: Row, seconds: float) -> None:
+        """As `Recorder`."""
+        self.tell(lambda recorder: recorder.epoch_ends(row, seconds))
+
+    def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
+        """As `Recorder`."""
+        self.tell(lambda recorder: recorder.seed_ends(seed, rows, model, origin))
+
+    def training_ends(self) -> None:
+        """As `Recorder`, with the seconds that tracking took."""
+        timings = {**self.phases, "tracking": self.seconds}
+        self.tell(lambda recorder: recorder.finish(timings))
+
+    def end(self, status: str) -> None:
+        """As `Recorder`."""
+        self.tell(lambda recorder: recorder.end(status))
+
+    def tell(self, action: Callable[[Recorder], object]) -> None:
+        """Do something with the recorder, if there is one."""
+        if self.recorder:
+            recorder = self.recorder
+            self.shielded(lambda: action(recorder))
+
+    def shielded(self, action: Callable[[], object]) -> None:
+        """Carry out an action on the store; after the first failure, nothing.
+
+        Ctrl-C and SIGTERM wait for its end: a KeyboardInterrupt within a transaction leaves the
+        database locked for the calls that would end the run properly.
+        """
+        if self.lost:
+            return
+        begin = time.perf_counter()
+        with deferred():
+            try:
+                self.budget.call(action)
+            except Exception as error:
+                self.lost = True
+                print(
+                    f"warning: MLflow's store cannot be written ({reason(error)}); the training "
+                    "goes on without it and its outputs are whole: when the store is back, "
+                    "`branchmark sync` brings them in",
+                    file=sys.stderr,
+                )
+            finally:
+                self.seconds += time.perf_counter() - begin

@@ -1,0 +1,1 @@
+"""git and DVC, each read and asked in one place."""
