@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.results import Result, Scores
 from stages.core.redact import reason
+from stages.evaluation.results import Result, Scores
 from stages.tracking.time_budget import TimeBudget
+
 
 def join(results: Mapping[str, Result]) -> None:
     """Log the scores of each seed to its run, and their mean to the variant's run.
@@ -38,9 +39,7 @@ def join(results: Mapping[str, Result]) -> None:
         )
 
 
-def log(
-    client: Any, experiment: str, variant: str, result: Result
-) -> None:
+def log(client: Any, experiment: str, variant: str, result: Result) -> None:
     """`join` of one variant, without its net."""
     from stages.tracking import runs
 
