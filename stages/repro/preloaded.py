@@ -19,10 +19,13 @@ from importlib import import_module
 
 GRACE = 20.0  # seconds that a command has for ending by itself
 MODULES = (
-    "dvc.cli", "dvc.commands.repro", "dvc.dependency.param", "dvc.ignore", "dvc.output",
-    "dvc.parsing", "dvc.repo.reproduce", "dvc.repo.scm_context", "dvc.schema", "dvc.stage.cache",
-    "dvc.stage.run", "dvc_data.hashfile.build", "dvc_data.index", "dvc_objects.fs.generic",
-    "networkx", "ruamel.yaml", "scmrepo.git",
+    "configobj", "dulwich.index", "dvc.analytics", "dvc.cachemgr", "dvc.cli.parser",
+    "dvc.commands.repro", "dvc.data_cloud", "dvc.dependency.param", "dvc.dirs", "dvc.lock",
+    "dvc.output", "dvc.parsing", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.metrics",
+    "dvc.repo.params", "dvc.repo.plots", "dvc.repo.reproduce", "dvc.repo.stage", "dvc.rwlock",
+    "dvc.schema", "dvc.stage.cache", "dvc.stage.run", "dvc.utils.strictyaml",
+    "dvc_data.hashfile.build", "dvc_data.hashfile.db.local", "dvc_data.hashfile.status",
+    "dvc_data.index", "networkx", "pyparsing", "ruamel.yaml", "scmrepo.git",
 )  # fmt: skip
 
 
@@ -32,8 +35,9 @@ def main() -> None:
     for name in MODULES:
         with suppress(ModuleNotFoundError):  # another DVC: the command imports it itself
             import_module(name)
-    # Who waits for DVC's lock looks every sixth of this, which is 3 seconds
-    sys.modules["dvc.lock"].DEFAULT_TIMEOUT = 0.3  # type: ignore[attr-defined]
+    import dvc.lock
+
+    dvc.lock.DEFAULT_TIMEOUT = 0.3  # who waits for DVC's lock looks every sixth of this, not of 3 s
     gc.freeze()
     while line := sys.stdin.readline():
         log, *arguments = json.loads(line)
