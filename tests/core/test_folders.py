@@ -124,9 +124,9 @@ def test_an_old_output_that_was_half_removed_is_not_seen(tmp_path: Path) -> None
     program = (
         "import os, shutil, signal, sys\n"
         "from pathlib import Path\n"
-        "from stages.outputs import folder\n"
+        "from stages.core import folders\n"
         "shutil.rmtree = lambda path: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "with folder.replaced(Path(sys.argv[1])) as partial:\n"
+        "with folders.replaced(Path(sys.argv[1])) as partial:\n"
         "    (partial / 'file').write_text('new')\n"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(tmp_path / "adam")])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stages.params import schema as params
 from stages.core.errors import UserError
+from stages.params import schema as params
 
 FILE: dict[str, Any] = YAML(typ="safe", pure=True).load(params.FILE.read_text())
 
