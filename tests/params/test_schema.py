@@ -145,6 +145,26 @@ def test_a_file_that_cannot_be_read_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("train: {} # 학습".encode("cp949"), r"params\.yaml: not UTF-8 \(.*\); save it as UTF-8$"),
+        ("train: {}".encode("utf-16"), r"params\.yaml: not UTF-8"),
+        (b"train: \x07", r"params\.yaml: this is not valid YAML: unacceptable character"),
+        (b"[" * 5000, r"params\.yaml: this is not valid YAML: it is nested too deeply"),
+    ],
+    ids=["CP949", "UTF-16", "bell", "deep"],
+)
+def test_a_file_that_is_no_text_of_ours_is_one_sentence(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=sentence) as caught:
+        params.load(file)
+    assert "\n" not in str(caught.value)
+
+
 def test_numbers_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
     """YAML 1.1 takes 1e-3 for a string."""
     file = tmp_path / "params.yaml"
