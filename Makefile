@@ -50,7 +50,7 @@ ui: install  ## Open MLflow's page of this project on this machine
 	branchmark ui
 
 .PHONY: bench
-bench: install  ## Measure: an epoch in five ways, a stage by phase, the grid by DVC and side by side
+bench: install  ## Measure this tree beside an earlier commit: evaluate, a stage by phase, dvc.lock
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -m tests.bench
 
 .PHONY: lock

@@ -6,7 +6,6 @@ of a small network and writes it under its own fingerprint. What is measured is 
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -22,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from stages.evaluation.results import Result
 from tests.project import Project
 
 TRAIN = """
@@ -57,7 +57,8 @@ table, curves = pd.read_csv("template/run/history.csv"), []
 with replaced(Path("reports/results")) as full, replaced(Path("reports/metrics")) as headline:
     for variant in params.load().variants():
         summary = Summary.read(Path("runs") / variant.name / "summary.json")
-        found = replace(template, fingerprint=summary.fingerprint, fingerprints=summary.fingerprints)
+        own = {"fingerprint": summary.fingerprint, "fingerprints": summary.fingerprints}
+        found = replace(template, **own)
         (full / f"{variant.name}.json").write_text(found.text())
         (headline / f"{variant.name}.json").write_text(found.headline())
         curves.append(table.assign(variant=variant.name))
@@ -72,7 +73,8 @@ from pathlib import Path
 from stages.core.folders import write
 
 write(Path("reports/loss/none.png"), b"")
-for name in ("activations", "claims", "confusion", "overfitting", "samples", "studies", "validation"):
+pictures = "activations claims confusion overfitting samples studies validation"
+for name in pictures.split():
     write(Path(f"reports/{name}.png"), b"")
 """
 
@@ -119,22 +121,16 @@ def measured(project: Project, *command: str) -> tuple[float, float]:
 
 def other_branch(project: Project) -> None:
     """A commit with other fingerprints and other numbers of every variant."""
-    file = project.root / "reports/metrics.json"
-    report, noise = json.loads(file.read_text()), np.random.default_rng(1)
-
-    def shift(content: dict[str, object]) -> None:
-        for value in content.values():
-            if isinstance(value, dict):
-                shift(value)
-        if isinstance(seeds := content.get("seeds"), list) and all(seeds):
-            found = np.array(seeds) + noise.normal(0, 0.01, len(seeds))
-            content |= {"mean": found.mean(), "std": found.std(ddof=1), "seeds": found.tolist()}
-
-    for key in report.keys() - {"champion"}:
-        shift(report[key])
-        report[key]["fingerprint"] = f"{noise.integers(2**60):016x}"
+    noise = np.random.default_rng(1)
     project.git("switch", "--quiet", "--create", "other")
-    file.write_text(json.dumps(report, indent=2) + "\n")
+    for file in (project.root / "reports/results").iterdir():
+        result = Result.parse(file.read_text())
+        seeds = {
+            seed: {name: value and value + noise.normal(0, 0.01) for name, value in scores.items()}
+            for seed, scores in result.seeds.items()
+        }
+        prints = {seed: f"{noise.integers(2**60):016x}" for seed in seeds}
+        file.write_text(Result(f"{noise.integers(2**60):016x}", seeds, prints).text())
     project.commit("other numbers")
     project.git("switch", "--quiet", "main")
 
