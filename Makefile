@@ -35,10 +35,11 @@ test: install  ## Run the tests
 	python -m pytest
 
 .PHONY: check
-check: install  ## Lint, check formatting and types
+check: install  ## Lint, check formatting, types, and which part may import which
 	ruff check .
 	ruff format --check .
 	mypy
+	branchmark check
 
 .PHONY: format
 format: install  ## Format the code

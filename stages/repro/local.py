@@ -78,7 +78,7 @@ class PreloadedDvc:
         log.unlink(missing_ok=True)
         code = self.run(log, "--wait-for-lock", "repro", "--single-item", *options, *stages)
         text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-        return code, text
+        return code, text or f"DVC ended without a word, exit code {code}: was it killed?"
 
     def run(self, log: Path, *arguments: str) -> int:
         """Run a DVC command, its output in the file `log`; return its exit code."""

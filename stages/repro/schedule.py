@@ -94,7 +94,7 @@ def carry_out(
             running[backend.executor.submit(backend.task(stage))] = stage
         if not running:
             break
-        # Looks up each second: there may be more room by then
+        # Looks up each second: there may be more slots by then
         over = wait(running, timeout=1, return_when=FIRST_COMPLETED).done
         for stage, outcome in backend.finish({running.pop(end): end for end in over}).items():
             report.outcomes[stage] = outcome
@@ -107,8 +107,8 @@ def carry_out(
 
 def heights(work: Mapping[str, set[str]]) -> dict[str, int]:
     """Return by stage how many stages follow from it one after the other."""
-    found = dict.fromkeys(work, 0)
+    longest = dict.fromkeys(work, 0)
     for stage in reversed(list(TopologicalSorter(work).static_order())):
         for before in work[stage]:
-            found[before] = max(found[before], found[stage] + 1)
-    return found
+            longest[before] = max(longest[before], longest[stage] + 1)
+    return longest

@@ -106,6 +106,7 @@ def test_where_the_program_is_killed_what_it_runs_ends_too(folder: Path, root: P
 def test_a_process_that_somebody_killed_is_a_stage_that_failed(dvc: PreloadedDvc) -> None:
     assert dvc.reproduce(["env"], [], Path("log"))[0] == 0
     dvc.started[0].kill()
-    code, _ = dvc.reproduce(["env"], [], Path("log"))
+    code, log = dvc.reproduce(["env"], [], Path("log"))
     assert code
+    assert log.endswith("was it killed?")
     assert dvc.reproduce(["env"], [], Path("log"))[0] == 0  # in a new one
