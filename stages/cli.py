@@ -37,13 +37,13 @@ def root(context: typer.Context) -> None:
 
 @app.command()
 def check() -> None:
-    """Check params.yaml against its schema, the pipeline and the installed libraries."""
-    from stages.params import schema as params
-    from stages.repro import pipeline
+    """Check params.yaml, dvc.yaml, the imports of the code and the installed libraries."""
+    from stages import params
+    from stages.repro import preflight
 
-    variants = params.load().variants()
-    pipeline.check()
-    print(f"params.yaml and dvc.yaml are sound: {len(variants)} variants")
+    settings = params.load()
+    preflight.check(settings)
+    print(f"params.yaml, dvc.yaml and stages/ are sound: {len(settings.variants())} variants")
 
 
 @app.command()
@@ -53,7 +53,7 @@ def repro(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default one a core."),
+        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default what fits."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Run also what is up to date.")
@@ -154,7 +154,7 @@ def compare(
 
         write(html, page(found, changed, pages))
     if pictures:
-        from stages.plots import overlay
+        from stages.compare import overlay
 
         write(pictures / "curves.png", overlay.curves(found))
         write(pictures / "differences.png", overlay.differences(found))
