@@ -26,11 +26,14 @@ def listeners(
     clock = Clock()
     described = training.of_variant_in_training(variant, identities)
     with LiveRecorder(described, data, clock.seconds) as recorder:
-        yield Listeners(clock, Lines(), recorder)
+        yield Listeners(clock, Lines(identities), recorder)
 
 
 class Lines:
     """Prints a line a seed."""
+
+    def __init__(self, identities: Mapping[int, Identity]) -> None:
+        self.identities = identities
 
     def seed_begins(self, seed: int) -> None:
         """Print nothing yet."""
@@ -41,7 +44,9 @@ class Lines:
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
         """Print what came of it."""
         last = rows[-1]
-        how = f"taken over from {origin}" if origin else f"after {last['epoch']} epochs"
+        how = f"after {last['epoch']} epochs"
+        if origin:
+            how = f"taken over from {origin} ({self.identities[seed].fingerprint[:8]}…)"
         print(
             f"seed {seed}: val_loss {last['val_loss']:.4f}, val_accuracy "
             f"{last['val_accuracy']:.4f} {how}",
