@@ -55,7 +55,7 @@ class Cache:
         try:
             entries = json.loads(listing.read_bytes())
             found = {str(entry["relpath"]): self.file(str(entry["md5"])) for entry in entries}
-        except (OSError, ValueError, KeyError, TypeError):  # cut short, removed, or no listing
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):  # cut short, removed, or no listing
             return None
         files = {name: path for name, path in found.items() if path is not None}
         return files if len(files) == len(found) else None

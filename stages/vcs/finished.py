@@ -40,15 +40,16 @@ class Finished:
 def find(fingerprints: Collection[str], scratch: Path = SCRATCH) -> dict[str, Finished]:
     """Return the finished seeds that have these fingerprints; damaged ones are passed over."""
     found: dict[str, Finished] = {}
+    missing = set(fingerprints)
     for files, origin in outputs(scratch):
-        missing = set(fingerprints) - found.keys()
-        if not missing:
-            break
         # What others wrote may be anything, and be deleted while it is read: then a seed is trained
         with suppress(Exception):
             for number, seed in Summary.read(files[result.SUMMARY]).seeds.items():
                 if seed.fingerprint in missing and (taken := whole(number, seed, files, origin)):
                     found[seed.fingerprint] = taken
+                    missing.remove(seed.fingerprint)
+        if not missing:
+            break
     return found
 
 
