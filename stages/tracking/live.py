@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import psutil
 from stages.data.arrays import Prepared
 from stages.tracking import training
 from stages.tracking.listener import Listener, Listeners
+from stages.tracking.machine import features
 from stages.tracking.recorder import LiveRecorder
 from stages.training.history import Row
 from stages.training.identity import Identity
@@ -30,7 +32,17 @@ def listeners(
 
 
 class Lines:
-    """Prints a line a seed."""
+    """Prints a line a seed, and before them one where this machine's results are its own."""
+
+    def __init__(self) -> None:
+        from stages.training.arithmetic import another_arithmetic
+
+        if why := another_arithmetic(features()):
+            print(
+                f"note: {why}, so these results are this machine's own: `branchmark verify` gives "
+                "others elsewhere (docs/reproducibility.md)",
+                file=sys.stderr,
+            )
 
     def __init__(self, identities: Mapping[int, Identity]) -> None:
         self.identities = identities
