@@ -22,7 +22,8 @@ ARITHMETIC = """
 import sys
 from stages.tracking import machine
 from stages.training import arithmetic
-sys.exit(arithmetic.another_arithmetic(machine.features()))
+reason = arithmetic.another_arithmetic(machine.features())
+sys.exit(reason and f"{reason}, so its results are its own")
 """
 
 

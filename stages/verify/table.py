@@ -13,6 +13,8 @@ COLOURS = {"proved": "green", "differs": "red", "could not be tried": "yellow"}
 
 def show(proof: Proof, console: Console) -> None:
     """Print a row for each thing tried, and what came of all."""
+    if not proof.rows:
+        return
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in proof.rows:
         state = Text(row.state, COLOURS[row.state])
