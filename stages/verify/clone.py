@@ -42,9 +42,11 @@ def scrubbed() -> Iterator[None]:
 
 
 @contextmanager
-def cloned(commit: str) -> Iterator[Path]:
-    """Check a commit out in a clone, which borrows this repository's objects and nothing else; it
-    is removed however the block ends, Ctrl-C included.
+def cloned(commit: str) -> Iterator[tuple[Path, Path]]:
+    """Check a commit out in a clone, which borrows this repository's objects and nothing else;
+    yield the project's root in it, and an empty folder beside it.
+
+    Both are removed however the block ends, Ctrl-C included.
 
     Raises:
         UserError: git cannot clone it.
@@ -54,7 +56,8 @@ def cloned(commit: str) -> Iterator[Path]:
         with deferred():  # a signal in between would find a folder that nobody removes
             folder = Path(tempfile.mkdtemp(prefix="branchmark-verify-"))
             stack.callback(removed, folder)
-        root = folder / "project"
+        root, scratch = folder / "project", folder / "scratch"
+        scratch.mkdir()
         settings = [word for setting in SETTINGS for word in ("--config", setting)]
         clone = ["clone", "--quiet", "--shared", "--no-checkout", *settings, "--", top, str(root)]
         for command in (clone, ["-C", str(root), "checkout", "--quiet", "--detach", commit]):
@@ -62,7 +65,7 @@ def cloned(commit: str) -> Iterator[Path]:
             if result.returncode:
                 why = " ".join(result.stderr.split())[:300]
                 raise UserError(f"{commit[:7]}: git cannot clone it ({why})")
-        yield root / inside
+        yield root / inside, scratch
 
 
 def removed(folder: Path) -> None:

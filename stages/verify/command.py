@@ -59,12 +59,12 @@ def verify(asked: Asked, console: Console) -> Proof:
             f"{asked.rev} could not be tried: it is from before results were the same on every "
             "CPU; only those of revisions with stages/training can be proved"
         )
-    with scrubbed(), cloned(commit.sha) as root:
+    with scrubbed(), cloned(commit.sha) as (root, scratch):
         names = chosen(asked, revision, root, console)
         if not names:
             return Proof(commit.sha, machine.cpu(), [])
         prepared = revision.folders.get(PREPARED, "")
-        with closing(Programs(root, prepared, asked.jobs, RAW.resolve())) as programs:
+        with closing(Programs(root, scratch, prepared, asked.jobs, RAW.resolve())) as programs:
             rows = Attempt(revision, names, programs, console).rows()
     return Proof(commit.sha, machine.cpu(), rows)
 
@@ -180,7 +180,7 @@ class Attempt:
         not be evaluated, and why."""
         reports = self.programs.root / "reports"
         if reports.exists():  # so that what is compared is what was made
-            reports.rename(self.programs.root.parent / "committed")
+            reports.rename(self.programs.scratch / "committed")
         everything = self.everything and names == self.names
         self.programs.evaluated = [] if everything else names
         self.run({EVALUATE: set(), PLOT: {EVALUATE}} if everything else {EVALUATE: set()})

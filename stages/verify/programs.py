@@ -31,15 +31,18 @@ class Programs:
     """Threads that each wait for a program.
 
     Args:
-        root: of the clone.
+        root: of the project in its clone.
+        scratch: an empty folder, for what they print and for their own temporary files.
         prepared: DVC's hash of the prepared data, as `dvc.lock` names it.
         jobs: how many programs at once; by default one a core.
         raw: where the raw data may be on this machine.
     """
 
-    def __init__(self, root: Path, prepared: str, jobs: int | None, raw: Path) -> None:
-        self.root, self.prepared, self.jobs, self.raw = root, prepared, jobs or cores(), raw
-        self.logs = root.parent / "logs"
+    def __init__(
+        self, root: Path, scratch: Path, prepared: str, jobs: int | None, raw: Path
+    ) -> None:
+        self.root, self.scratch, self.prepared, self.raw = root, scratch, prepared, raw
+        self.jobs = jobs or cores()
         self.difference = ""  # of the prepared data
         self.evaluated: list[str] = []  # the variants to evaluate; none for all, and what is of all
         self.executor: Executor = ThreadPoolExecutor(self.jobs)
@@ -66,11 +69,15 @@ class Programs:
                 return partial(self.program, step, ["-m", "stages.train"], DVC_STAGE=step)
 
     def program(self, step: str, arguments: list[str], **env: str) -> Ended:
-        """Run a program with the code of the clone, and no other copy of it."""
-        log = self.logs / f"{step}.log"
+        """Run a program with the code of the clone, and no other copy of it.
+
+        Its temporary files are here: TensorFlow leaves some.
+        """
+        log = self.scratch / f"{step}.log"
         log.unlink(missing_ok=True)
         command = [sys.executable, *arguments]
-        code = self.children.run(command, log, self.root, PYTHONPATH=str(self.root), **env)
+        env |= {"PYTHONPATH": str(self.root), "TMPDIR": str(self.scratch)}
+        code = self.children.run(command, log, self.root, **env)
         return code, log.read_text(encoding="utf-8", errors="replace")
 
     def fetch(self) -> Ended:

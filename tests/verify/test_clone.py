@@ -39,7 +39,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_clone_is_removed_however_the_block_ends(
     end: type[BaseException] | None, repository: str, tmp_path: Path
 ) -> None:
-    with suppress(KeyboardInterrupt, SystemExit), cloned(repository) as root:
+    with suppress(KeyboardInterrupt, SystemExit), cloned(repository) as (root, _):
         assert (root / "a.txt").read_text() == "a\n"
         assert project_root(root) == root.resolve()  # its cache is not the project's
         if end:
@@ -53,7 +53,7 @@ def test_a_clone_of_a_work_tree_is_none_of_that_repository(
     other = tmp_path / "other"
     subprocess.run(["git", "worktree", "add", "--quiet", str(other)], check=True)
     monkeypatch.chdir(other)
-    with cloned(repository) as root:
+    with cloned(repository) as (root, _):
         assert project_root(root) == root.resolve()
 
 
@@ -62,7 +62,7 @@ def test_a_project_within_a_larger_repository_is_found_in_its_clone(
 ) -> None:
     Path("inner").mkdir()
     monkeypatch.chdir("inner")
-    with cloned(repository) as root:
+    with cloned(repository) as (root, _):
         assert root.name == "inner"
 
 
@@ -76,7 +76,7 @@ def test_settings_of_the_user_change_no_byte_and_run_nothing(
     settings = tmp_path / "config"
     settings.write_text(f"[core]\nautocrlf = true\nhooksPath = {hook.parent}\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
-    with cloned(repository) as root:
+    with cloned(repository) as (root, _):
         assert (root / "a.txt").read_bytes() == b"a\n"
     assert not (tmp_path / "planted").exists()
 

@@ -27,7 +27,9 @@ class Fake:
 
     def __init__(self, root: Path, failing: set[str]) -> None:
         self.root, self.failing = root / "project", failing
+        self.scratch = root / "scratch"
         self.root.mkdir()
+        self.scratch.mkdir()
         self.executor: Executor = ThreadPoolExecutor(1)
         self.evaluated: list[str] = []
         self.difference = ""
