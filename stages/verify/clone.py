@@ -60,11 +60,10 @@ def cloned(commit: str) -> Iterator[tuple[Path, Path]]:
         scratch.mkdir()
         settings = [word for setting in SETTINGS for word in ("--config", setting)]
         clone = ["clone", "--quiet", "--shared", "--no-checkout", *settings, "--", top, str(root)]
-        for command in (clone, ["-C", str(root), "checkout", "--quiet", "--detach", commit]):
-            result = git.run(*command)
-            if result.returncode:
-                why = " ".join(result.stderr.split())[:300]
-                raise UserError(f"{commit[:7]}: git cannot clone it ({why})")
+        git.git(*clone)
+        git.git("-C", str(root), "checkout", "--quiet", "--detach", commit)
+        if git.git("-C", str(root), "rev-parse", "HEAD") != commit:
+            raise UserError(f"{commit[:7]}: git cannot check it out in {root}")
         yield root / inside, scratch
 
 

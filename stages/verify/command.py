@@ -19,12 +19,11 @@ from stages.repro.progress import Screen
 from stages.repro.schedule import Outcome, carry_out
 from stages.tracking import machine
 from stages.vcs import git, refs
-from stages.vcs.refs import PREPARED, RUNS
 from stages.verify import choice, proof, recorded
 from stages.verify.clone import cloned, scrubbed
 from stages.verify.programs import EVALUATE, FETCH, MACHINE, PLOT, PREPARE, Programs
 from stages.verify.proof import Proof, Row
-from stages.verify.recorded import Revision
+from stages.verify.recorded import PREPARED, RUNS, Revision
 from stages.verify.table import plain
 
 IDENTITY = "stages/training/identity.py"  # without it a revision's results depend on the CPU

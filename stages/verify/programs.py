@@ -13,8 +13,8 @@ from stages.repro import epochs
 from stages.repro.children import Children
 from stages.repro.local import cores
 from stages.repro.schedule import Ended, Outcome
-from stages.vcs.refs import PREPARED
 from stages.verify import folders
+from stages.verify.recorded import PREPARED
 
 MACHINE, FETCH, PREPARE, EVALUATE, PLOT = "machine", "fetch", "prepare", "evaluate", "plot"
 # Asked of a program: the answer is in a module that imports TensorFlow, which takes seconds

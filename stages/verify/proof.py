@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from stages.training.result import HISTORY, SUMMARY, Summary
-from stages.vcs.refs import RUNS
 from stages.verify import difference, folders
-from stages.verify.recorded import LOSS, METRICS, RESULTS, Revision, table
+from stages.verify.recorded import LOSS, METRICS, RESULTS, RUNS, Revision, table
 
 State = Literal["proved", "differs", "could not be tried"]
 CODES: dict[State, int] = {"proved": 0, "could not be tried": 3, "differs": 1}

@@ -15,8 +15,8 @@ from typing import Any
 
 from stages.core.errors import UserError
 from stages.vcs import git, lockfile
-from stages.vcs.refs import PREPARED, RUNS
 
+RUNS, PREPARED = "runs/", "data/prepared"
 LOSS, CURVES = "reports/loss", "reports/curves.csv"
 RESULTS, METRICS = "reports/results", "reports/metrics"
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
@@ -104,8 +104,9 @@ def table(text: str) -> list[dict[str, str]]:
 
 def content(commit: str, path: str) -> str | None:
     """Return a file of a commit; None where it has none."""
-    result = git.run("cat-file", "blob", f"{commit}:./{path}")
-    return result.stdout if result.returncode == 0 else None
+    if not git.git("ls-tree", commit, "--", path):
+        return None
+    return git.git("cat-file", "blob", f"{commit}:./{path}")
 
 
 def read(commit: str) -> Revision:
@@ -173,7 +174,7 @@ def epochs(entry: Mapping[str, Any]) -> int:
 
 def tree(commit: str) -> dict[str, str]:
     """Return git's hash of every file in `reports/` of a commit, by path."""
-    listed = git.run("ls-tree", "-r", "-z", commit, "--", "reports").stdout
+    listed = git.git("ls-tree", "-r", "-z", commit, "--", "reports")
     entries = (line.partition("\t") for line in listed.split("\0") if line)
     return {path: facts.split()[2] for facts, _, path in entries}
 
