@@ -1,4 +1,4 @@
-"""The words of errors that the training room raises: to mend a text here makes no training stale."""
+"""The words of the training room's errors: mending a text here makes no training stale."""
 
 LIBRARY = (
     "libraries.{}: the pipeline records {}, installed is {}; install requirements.lock "

@@ -31,7 +31,7 @@ class Measure:
         self.splits = {}
         for name in SPLITS:
             pixels, labels = scaled(getattr(data, name))
-            self.splits[name] = tf.constant(pixels), tf.constant(labels.astype(np.int32))
+            self.splits[name] = pixels, tf.cast(labels, tf.int32)
         self.networks: dict[str, tuple[Any, Any]] = {}
 
     def __call__(self, variant: Variant, model: Path) -> tuple[dict[str, float], Guesses]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluation.results import Result, Scores
 from stages.core.redact import reason
+from stages.evaluation.results import Result, Scores
 from stages.tracking import is_off
 from stages.tracking.time_budget import TimeBudget
+
 
 def join(results: Mapping[str, Result]) -> None:
     """Log the scores of each seed to its run, and their mean to the variant's run.
@@ -41,9 +42,7 @@ def join(results: Mapping[str, Result]) -> None:
         )
 
 
-def log(
-    client: Any, experiment: str, variant: str, result: Result
-) -> None:
+def log(client: Any, experiment: str, variant: str, result: Result) -> None:
     """`join` of one variant, without its net."""
     from stages.tracking import runs
 

@@ -11,10 +11,10 @@ import psutil
 
 from stages.data.arrays import Prepared
 from stages.tracking import is_off, training
+from stages.tracking.listener import Listener, Listeners
 from stages.tracking.recorder import LiveRecorder
 from stages.training.history import Row
 from stages.training.identity import Identity
-from stages.training.listener import Listener, Listeners
 from stages.training.variants import Variant
 
 

@@ -23,11 +23,14 @@ from stages.data.arrays import Prepared, Split
 from stages.tracking import liveness, machine
 from stages.tracking.time_budget import TimeBudget
 from stages.tracking.training import Training
-from stages.training.history import METRICS, Row
+from stages.training.history import Row
 from stages.vcs.worktree import Tree, working_tree
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+FLUSH = 2.0  # seconds that the metrics of an epoch may wait for others
 
 
 class Recorder:
@@ -58,6 +61,8 @@ class Recorder:
         self.train, self.tree, self.tags, self.at = train, tree, tags, at
         self.run_id = self.seed_run_id = self.model_id = ""
         self.rows: list[Row] = []  # of seeds that have ended
+        self.pending: list[Metric] = []
+        self.flushed = 0.0
 
     def begin(self) -> None:
         """Start the variant's run."""
@@ -90,13 +95,21 @@ class Recorder:
         )
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
-        """Log the metrics of an epoch as soon as it ends."""
+        """Log the metrics of an epoch soon after it ends, with those of others since the last call:
+        a call costs more than its metrics."""
         from stages.tracking import runs
 
-        values = {name: float(row[name]) for name in METRICS}  # type: ignore[literal-required]
         rate = len(self.train.labels) / seconds
-        values |= {"epoch_seconds": seconds, "samples_per_second": rate}
-        runs.log_metrics(self.client, self.seed_run_id, values, row["epoch"], self.model_id)
+        timings = {"epoch_seconds": seconds, "samples_per_second": rate}
+        self.pending += runs.metrics_of(row, timings, self.model_id)
+        if time.monotonic() - self.flushed > FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Log the metrics that wait."""
+        if self.pending:
+            self.client.log_batch(self.seed_run_id, metrics=self.pending)
+        self.pending, self.flushed = [], time.monotonic()
 
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
         """Log the model and the loss plot of a seed, and end its run; of one that was taken over,
@@ -104,6 +117,7 @@ class Recorder:
         from stages.plots import loss
         from stages.tracking import runs
 
+        self.flush()
         if origin:
             runs.log_history(self.client, self.seed_run_id, rows, self.at, self.model_id)
         runs.log_model(

@@ -89,20 +89,20 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
-def log_metrics(
-    client: MlflowClient,
-    run_id: str,
-    values: Mapping[str, float],
-    step: int = 0,
-    model_id: str | None = None,
-) -> None:
-    """Several metrics of one step in one call; those of the history belong to the model as well."""
+def log_metrics(client: MlflowClient, run_id: str, values: Mapping[str, float]) -> None:
+    """Log several metrics that have no step in one call."""
     at = now()
-    metrics = [
-        Metric(name, value, at, step, model_id=model_id if name in METRICS else None)
-        for name, value in values.items()
+    client.log_batch(run_id, metrics=[Metric(k, v, at, 0) for k, v in values.items()])
+
+
+def metrics_of(row: Row, timings: Mapping[str, float], model_id: str) -> list[Metric]:
+    """Return the metrics of an epoch; those of the history belong to the model as well."""
+    at = now()
+    found = [
+        Metric(name, float(row[name]), at, row["epoch"], model_id=model_id)  # type: ignore[literal-required]
+        for name in METRICS
     ]
-    client.log_batch(run_id, metrics=metrics)
+    return found + [Metric(name, value, at, row["epoch"]) for name, value in timings.items()]
 
 
 def mean_history(rows: Sequence[Row]) -> list[Row]:
@@ -110,14 +110,12 @@ def mean_history(rows: Sequence[Row]) -> list[Row]:
     epochs: dict[int, list[Row]] = {}
     for row in rows:
         epochs.setdefault(row["epoch"], []).append(row)
-    return [
-        Row(  # type: ignore[typeddict-item]
-            seed=0,
-            epoch=epoch,
-            **{name: float(np.mean([row[name] for row in group])) for name in METRICS},  # type: ignore[literal-required]
-        )
+    mean: Any = [
+        {"seed": 0, "epoch": epoch}
+        | {name: float(np.mean([row[name] for row in group])) for name in METRICS}  # type: ignore[literal-required]
         for epoch, group in sorted(epochs.items())
     ]
+    return mean  # type: ignore[no-any-return]
 
 
 def log_history(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -47,8 +48,23 @@ def silent() -> Iterator[None]:
         os.close(kept)
 
 
-gc.disable()  # a third of the import's time is garbage collection that finds nothing
-with silent():
+@contextmanager
+def hidden(*names: str) -> Iterator[None]:
+    """Let imports of these modules fail, but for those that are loaded already."""
+    absent = [name for name in names if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+# A third of the import's time is garbage collection that finds nothing; another are two libraries
+# that Keras imports, where they are installed, for wrappers and pictures that are not used here.
+gc.disable()
+with silent(), hidden("sklearn", "matplotlib"):
     import keras
     import tensorflow as tf
 
@@ -71,7 +87,8 @@ keras.config.set_dtype_policy("float32")
 keras.config.disable_interactive_logging()  # no progress bar for each `predict`
 
 
-@tf.custom_gradient  # the gradient of sqrt divides by the vendor's guess as well
+# The gradient of sqrt divides by the vendor's guess as well.
+@tf.custom_gradient  # type: ignore[untyped-decorator]
 def inverse_square_root(x: tf.Tensor) -> tuple[tf.Tensor, object]:
     """1 / sqrt(x) by IEEE's own square root and division, with a gradient of multiplications."""
     y = 1.0 / tf.sqrt(x)

@@ -33,7 +33,7 @@ class WholeEpoch(keras.Sequential):  # type: ignore[misc]
 
     def __init__(self, network: Any, pixels: Pixels, labels: Labels, batch_size: int) -> None:
         super().__init__(network.layers)
-        self.pixels, self.labels = tf.constant(pixels), tf.constant(labels)
+        self.pixels, self.labels = map(tf.convert_to_tensor, (pixels, labels))
         self.batch_size = batch_size
 
     def train_step(self, order: Any) -> dict[str, Any]:
@@ -61,6 +61,9 @@ def compiled(network: Any, optimizer: Any, pixels: Pixels, labels: Labels, batch
         jit_compile=False,
     )
     optimizer.build(network.trainable_variables)
+    # The metrics as well: a graph that makes variables is traced twice.
+    trainer.compute_metrics(None, trainer.labels[:1], network(trainer.pixels[:1]))
+    trainer.reset_metrics()
     return trainer
 
 

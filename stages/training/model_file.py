@@ -1,4 +1,4 @@
-"""A model's `.keras` file with the same bytes whenever it is saved: without dates and memory addresses."""
+"""A model's `.keras` file: the same bytes whenever it is saved, no dates, no memory addresses."""
 
 from __future__ import annotations
 

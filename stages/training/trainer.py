@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from stages.data.arrays import Labels, Prepared, Split
+from stages.data.arrays import Prepared, Split
 from stages.training import epoch, history, layers, model_file
-from stages.training.arithmetic import keras
-from stages.training.epoch import Pixels
+from stages.training.arithmetic import keras, tf
 from stages.training.history import Row
 from stages.training.variants import Variant
 
 EachEpoch = Callable[[Row, float], None]
 
 
-def scaled(split: Split) -> tuple[Pixels, Labels]:
-    """Return pixels between 0 and 1 as the notebook has them, and labels."""
-    return np.divide(split.images, np.float32(255), dtype=np.float32), np.asarray(split.labels)
+def scaled(split: Split) -> tuple[Any, Any]:
+    """Return pixels between 0 and 1 as the notebook has them, float32 of shape (n, 28, 28), and
+    labels, uint8 of shape (n,), as tensors."""
+    return tf.cast(split.images, tf.float32) / np.float32(255), tf.constant(split.labels)
 
 
 class Trainer:
