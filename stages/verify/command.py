@@ -60,12 +60,14 @@ def verify(asked: Asked, console: Console) -> Proof:
         )
     with scrubbed(), cloned(commit.sha) as (root, scratch):
         names = chosen(asked, revision, root, console)
+        known = len(revision.names)
+        scope = f"{'all' if len(names) == known else f'{len(names)} of'} {known} variants"
         if not names:
-            return Proof(commit.sha, machine.cpu(), [])
+            return Proof(commit.sha, machine.cpu(), scope, [])
         prepared = revision.folders.get(PREPARED, "")
         with closing(Programs(root, scratch, prepared, asked.jobs, RAW.resolve())) as programs:
             rows = Attempt(revision, names, programs, console).rows()
-    return Proof(commit.sha, machine.cpu(), rows)
+    return Proof(commit.sha, machine.cpu(), scope, rows)
 
 
 def chosen(asked: Asked, revision: Revision, root: Path, console: Console) -> list[str]:

@@ -33,10 +33,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Proof:
-    """All that was tried of a commit, and on which CPU."""
+    """All that was tried of a commit, and on which CPU.
+
+    Attributes:
+        scope: how much of the commit that is: ``all 26 variants``, ``3 of 26 variants``.
+    """
 
     commit: str
     cpu: str
+    scope: str
     rows: list[Row]
 
     @property

@@ -21,7 +21,8 @@ def show(proof: Proof, console: Console) -> None:
         table.add_row(Text(plain(row.variant)), state, Text(plain(row.detail)))
     console.print(table)
     count = f"{proof.proved} of {len(proof.rows)} proved"
-    console.print(f"{count} on {plain(proof.cpu)}, commit {proof.commit[:7]}", markup=False)
+    where = f"on {plain(proof.cpu)}, commit {proof.commit[:7]}: {proof.scope}"
+    console.print(f"{count} {where}", markup=False)
 
 
 def plain(text: str) -> str:

@@ -45,6 +45,7 @@ def test_every_number_of_a_revision_is_proved_and_nothing_is_left_behind(
     assert set(states) == results | pictures | others
     content = json.loads((tmp_path / "proof.json").read_text())
     assert content["proved"] == content["of"] == len(states)
+    assert content["scope"] == f"all {len(results)} variants"
     assert content["commit"] == reproduced.git("rev-parse", "HEAD").strip()
     assert f"{len(states)} of {len(states)} proved on {content['cpu']}" in shown.replace("\n", " ")
     assert not list(temporary.iterdir())

@@ -122,11 +122,14 @@ def test_reports_about_all_are_compared_with_the_pictures_and_the_loss_plots(roo
     ],
 )
 def test_the_exit_code_is_0_only_if_all_is_proved(states: list[State], code: int) -> None:
-    tried = Proof("c" * 40, "a CPU", [Row(f"v{i}", state) for i, state in enumerate(states)])
+    tried = Proof(
+        "c" * 40, "a CPU", "all 2 variants", [Row(f"v{i}", state) for i, state in enumerate(states)]
+    )
     assert tried.code == code
     content = json.loads(tried.text())
     assert (content["proved"], content["of"]) == (states.count("proved"), len(states))
     assert content["cpu"] == "a CPU"
+    assert content["scope"] == "all 2 variants"
     assert content["commit"] == "c" * 40
     assert [row["state"] for row in content["rows"]] == states
 
@@ -134,7 +137,10 @@ def test_the_exit_code_is_0_only_if_all_is_proved(states: list[State], code: int
 def test_nothing_of_a_branch_repaints_the_terminal() -> None:
     out = io.StringIO()
     rows = [Row("[red]a[/red]", "differs", "[link=https://example.org]x[/] \x1b[2J\x1b]0;t\x07")]
-    table.show(Proof("c" * 40, "a CPU", rows), Console(file=out, width=200, force_terminal=False))
+    table.show(
+        Proof("c" * 40, "a CPU", "all 2 variants", rows),
+        Console(file=out, width=200, force_terminal=False),
+    )
     assert "[red]a[/red]" in out.getvalue()
     assert "[link=https://example.org]x[/]" in out.getvalue()
     assert not {"\x1b", "\x07"} & set(out.getvalue())
