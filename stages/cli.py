@@ -185,6 +185,53 @@ def pages_of(found: Comparison) -> PagesOf:
 
 
 @app.command()
+def verify(
+    variant: Annotated[
+        list[str] | None, typer.Argument(help="Variants, e.g. adam-0.3; all by default.")
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many of them, chosen by the commit's hash."),
+    ] = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option(metavar="REV", help="Only those that changed since the merge base with REV."),
+    ] = None,
+    rev: Annotated[str, typer.Option(metavar="REV", help="The revision to prove.")] = "HEAD",
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default one a core."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the proof as JSON here.")] = None,
+) -> None:
+    """Prove numbers by doing them again: train, evaluate and compare every byte with git's.
+
+    It RUNS the revision's own code, in a temporary clone, without DVC's cache and without MLflow:
+    name only revisions whose code you would run.
+
+    Exit code 0: all is proved. 1: something differs. 3: nothing differs, but something could not
+    be tried.
+    """
+    from rich.console import Console
+
+    from stages.core.folders import write
+    from stages.verify import command, table
+    from stages.verify.proof import CODES
+
+    console = Console(highlight=False)
+    try:
+        asked = command.Asked(variant or [], sample, changed_since, rev, jobs)
+        proof = command.verify(asked, console)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(CODES["could not be tried"]) from None
+    table.show(proof, console)
+    if json:
+        write(json, proof.text())
+    raise typer.Exit(proof.code)
+
+
+@app.command()
 def sync(
     revision: Annotated[
         list[str] | None,

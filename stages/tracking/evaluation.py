@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.core.redact import reason
 from stages.evaluation.results import Result, Scores
+from stages.tracking import is_off
 from stages.tracking.time_budget import TimeBudget
 
 
@@ -23,6 +24,8 @@ def join(results: Mapping[str, Result]) -> None:
     Args:
         results: of each variant, by its name.
     """
+    if is_off():
+        return
     from stages.tracking import store
 
     budget = TimeBudget()
