@@ -1,1 +1,1 @@
-"""`branchmark sync`: the desired state (git, DVC), the observed state (MLflow), a plan, its application."""
+"""`branchmark sync`: desired state (git, DVC), observed state (MLflow), a plan, its application."""

@@ -7,6 +7,7 @@ revision through DVC takes a second, and there may be many.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from stages.core.errors import UserError
 from stages.core.redact import reason
 from stages.vcs.worktree import project_root
 
+HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 Files = dict[str, Path]  # by their path within the output
 
 
@@ -50,12 +52,12 @@ class Cache:
         if (listing := self.file(md5)) is None:
             return None
         try:
-            entries = json.loads(listing.read_bytes())
-        except ValueError:  # cut short by a full disk
+            entries = {e["relpath"]: e["md5"] for e in json.loads(listing.read_bytes())}
+            found = {name: self.file(md5) for name, md5 in entries.items() if HASH.fullmatch(md5)}
+        except (ValueError, TypeError, KeyError):  # cut short by a full disk, or no list at all
             return None
-        found = {entry["relpath"]: self.file(entry["md5"]) for entry in entries}
         files = {name: path for name, path in found.items() if path is not None}
-        return files if len(files) == len(found) else None
+        return files if len(files) == len(entries) else None
 
     def folders(self) -> Iterator[str]:
         """Go through the hashes of the folders in the cache, the newest first."""
