@@ -65,9 +65,10 @@ def plain(text: str) -> Any:
 def stages(text: str) -> dict[str, Any]:
     """Return the stages of a `dvc.lock` by name; raise ValueError where it is not what DVC
     writes."""
+    content = plain(text)
     try:
-        return dict((plain(text) or {}).get("stages") or {})
-    except (AttributeError, TypeError) as error:
+        return dict((content or {}).get("stages") or {})
+    except (AttributeError, TypeError, ValueError) as error:
         raise unreadable(error) from None
 
 
