@@ -70,9 +70,9 @@ def repro(
     from threading import Thread
 
     from stages.repro import run as repro
-    from stages.sync.up_to_date import settled
+    from stages.sync.up_to_date import up_to_date
 
-    if not settled():  # it takes as long as DVC's look at the pipeline, which is another process
+    if not up_to_date():  # it takes as long as DVC's look at the pipeline, which is another process
         Thread(target=import_module, args=("stages.sync.command",), daemon=True).start()
 
     report = repro.repro(target or [], jobs, force, fail_fast, cluster)
@@ -86,17 +86,17 @@ def bring_in() -> None:
     Nor is it one that the last commit's results are gone, where others have been made since: on a
     fresh clone, on another kind of CPU.
     """
-    from stages.sync.up_to_date import settled
-    from stages.vcs.git import git
+    from stages.sync.up_to_date import up_to_date
+    from stages.vcs import worktree
 
-    if settled():
+    if up_to_date():
         return
     from stages.sync.desired import Missing
 
     try:
         sync(quiet=True)
     except UserError as error:
-        if isinstance(error, Missing) and git("status", "--porcelain", "--", "dvc.lock"):
+        if isinstance(error, Missing) and worktree.changed("dvc.lock"):
             print("dvc.lock is new: commit it with reports/, and `branchmark sync` brings it in")
         else:
             print(f"warning: {error}", file=sys.stderr)
@@ -169,7 +169,7 @@ def pages_of(found: Comparison) -> PagesOf:
     from stages.tracking.links import links
 
     try:
-        known = links(each for row in found.rows for each in row.fingerprints)
+        known = links((row.variant, each) for row in found.rows for each in row.fingerprints)
         why = "there is no MLflow store here"
     except Exception as error:
         known, why = None, reason(error)
@@ -178,8 +178,8 @@ def pages_of(found: Comparison) -> PagesOf:
         return nowhere
 
     def pages(row: Row) -> Pages:
-        base, head = map(known.run, row.fingerprints)
-        return Pages(base, head, known.together(row.fingerprints))
+        keys = [(row.variant, fingerprint) for fingerprint in row.fingerprints]
+        return Pages(*map(known.run, keys), known.together(keys))
 
     return pages
 

@@ -20,7 +20,7 @@ from stages.repro import children, epochs
 from stages.repro.local import LOGS, PreloadedDvc
 from stages.repro.plan import Plan
 from stages.repro.schedule import Ended, Outcome
-from stages.vcs import dvc
+from stages.vcs import dvc, worktree
 from stages.vcs.git import git
 
 try:
@@ -60,7 +60,7 @@ class Cluster:
         needs: dict[str, list[str]],
         jobs: int | None,
     ) -> None:
-        branch, commit = git("symbolic-ref", "--short", "--quiet", "HEAD"), git("rev-parse", "HEAD")
+        branch, commit = worktree.branch(), git("rev-parse", "HEAD")
         self.job = Job(commit, branch, libraries, server())
         self.needs, self.jobs = needs, jobs
         self.dvc = PreloadedDvc()
