@@ -179,7 +179,8 @@ def pages_of(found: Comparison) -> PagesOf:
 
     def pages(row: Row) -> Pages:
         keys = [(row.variant, fingerprint) for fingerprint in row.fingerprints]
-        return Pages(*map(known.run, keys), known.together(keys))
+        base, head = map(known.run, keys)
+        return Pages(base, head, known.together(keys))
 
     return pages
 

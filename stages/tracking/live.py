@@ -27,7 +27,7 @@ def listeners(
     """Listen to a training for as long as the block runs; its end is that of MLflow's runs."""
     clock = Clock()
     if is_off():
-        yield Listeners(clock, Lines())
+        yield Listeners(clock, Lines(identities))
         return
     described = training.of_variant_in_training(variant, identities)
     with LiveRecorder(described, data, clock.seconds) as recorder:
@@ -37,18 +37,16 @@ def listeners(
 class Lines:
     """Prints a line a seed, and before them one where this machine's results are its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, identities: Mapping[int, Identity]) -> None:
         from stages.training.arithmetic import another_arithmetic
 
+        self.identities = identities
         if why := another_arithmetic(features()):
             print(
                 f"note: {why}, so these results are this machine's own: `branchmark verify` gives "
                 "others elsewhere (docs/reproducibility.md)",
                 file=sys.stderr,
             )
-
-    def __init__(self, identities: Mapping[int, Identity]) -> None:
-        self.identities = identities
 
     def seed_begins(self, seed: int) -> None:
         """Print nothing yet."""

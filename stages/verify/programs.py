@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from stages.data.sources import VARIABLE
-from stages.repro import epochs
+from stages.repro import capacity, epochs
 from stages.repro.children import Children
-from stages.repro.local import cores
 from stages.repro.schedule import Ended, Outcome
 from stages.verify import folders
 from stages.verify.recorded import PREPARED
@@ -42,14 +41,14 @@ class Programs:
         self, root: Path, scratch: Path, prepared: str, jobs: int | None, raw: Path
     ) -> None:
         self.root, self.scratch, self.prepared, self.raw = root, scratch, prepared, raw
-        self.jobs = jobs or cores()
+        self.jobs = jobs or capacity.jobs()
         self.difference = ""  # of the prepared data
         self.evaluated: list[str] = []  # the variants to evaluate; none for all, and what is of all
         self.executor: Executor = ThreadPoolExecutor(self.jobs)
         self.children = Children()
 
-    def room(self) -> int:
-        """The same at all times."""
+    def slots(self) -> int:
+        """Return the same at all times."""
         return self.jobs
 
     def task(self, step: str) -> Callable[[], Ended]:
@@ -100,7 +99,7 @@ class Programs:
             return 1, f"{PREPARED}: {self.difference}"
         return code, log
 
-    def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
+    def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
         """Return how programs ended."""
         results: Mapping[str, Ended] = {step: future.result() for step, future in ended.items()}
         return {

@@ -68,9 +68,7 @@ def cached(*seeds: int) -> dict[str, Path]:
     described = {seed: describe(seed, folder)[0] for seed in seeds}
     result.write(folder, described, {seed: rows(seed) for seed in seeds})
     files = {path.name: stored(path.read_bytes()) for path in sorted(folder.iterdir())}
-    listing = [
-        {"md5": "".join(path.parts[-2:]), "relpath": name} for name, path in files.items()
-    ]
+    listing = [{"md5": "".join(path.parts[-2:]), "relpath": name} for name, path in files.items()]
     files[".dir"] = stored(json.dumps(listing).encode(), ".dir")
     shutil.rmtree(folder)
     return files
