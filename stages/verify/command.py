@@ -60,8 +60,8 @@ def verify(asked: Asked, console: Console) -> Proof:
         )
     with scrubbed(), cloned(commit.sha) as (root, scratch):
         names = chosen(asked, revision, root, console)
-        known = len(revision.names)
-        scope = f"{'all' if len(names) == known else f'{len(names)} of'} {known} variants"
+        total = len(revision.names)
+        scope = f"{'all' if len(names) == total else f'{len(names)} of'} {total} variants"
         if not names:
             return Proof(commit.sha, machine.cpu(), scope, [])
         prepared = revision.folders.get(PREPARED, "")
