@@ -64,7 +64,6 @@ def headline(found: Comparison) -> str:
     others = {
         "unchanged": found.unchanged,
         "without a common seed": found.unpaired,
-        "unpaired": found.unpaired,
         "added": found.added,
         "removed": found.removed,
     }
