@@ -128,37 +128,48 @@ def compare(
     pictures: Annotated[
         Path | None, typer.Option(help="Write curves.png and differences.png to this folder.")
     ] = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="What `branchmark verify` wrote about HEAD.")
+    ] = None,
     fail_on: Annotated[
-        Literal["worse"] | None, typer.Option(help="Exit with 1 when something is worse.")
+        Literal["worse"] | None,
+        typer.Option(
+            help="Exit with 1 when something is worse, or has the same fingerprint and "
+            "other numbers."
+        ),
     ] = None,
 ) -> None:
     """Judge HEAD against BASE: what changed, and is it better, worse, or within noise?"""
     from rich.console import Console
 
-    from stages.compare import changes
+    from stages.compare import changes, snapshot
     from stages.compare import comparison as judge
     from stages.compare import report as views
-    from stages.compare import snapshot as side
+    from stages.compare.proof import line
     from stages.core.folders import write
 
-    sides = side.side(base or side.merge_base(head)), side.side(head)
+    sides = (
+        snapshot.snapshot(base or snapshot.merge_base(head)),
+        snapshot.snapshot(head),
+    )
     found, changed = judge.compare(*sides), changes.changes(*sides)
     pages = pages_of(found)
-    views.terminal(found, changed, Console(), pages)
+    proved = line(proof, found.head.commit) if proof else ""
+    views.terminal(found, changed, Console(), pages, proved)
     if markdown:
-        write(markdown, views.as_markdown(found, changed, pages))
+        write(markdown, views.as_markdown(found, changed, pages, proved))
     if json:
-        write(json, views.as_json(found, changed, pages))
+        write(json, views.as_json(found, changed, pages, proved))
     if html:
         from stages.compare.page import page
 
-        write(html, page(found, changed, pages))
+        write(html, page(found, changed, pages, proved))
     if pictures:
-        from stages.compare import overlay
+        from stages.compare import pictures as drawn
 
-        write(pictures / "curves.png", overlay.curves(found))
-        write(pictures / "differences.png", overlay.differences(found))
-    if fail_on and any(row.verdict == judge.WORSE for row in found.rows):
+        write(pictures / "curves.png", drawn.curves(found))
+        write(pictures / "differences.png", drawn.differences(found))
+    if fail_on and found.worse:
         raise typer.Exit(1)
 
 

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.evaluation import activations
-from stages.params import schema as params
-from stages.training import layers
+from stages.plots import formulas
+from stages.training import layers, variants
 from stages.training.arithmetic import keras, tf
 
 SPECS: dict[str, Any] = {
-    "sigmoid": params.Activation(name="sigmoid"),
-    "tanh": params.Activation(name="tanh"),
-    "relu": params.Activation(name="relu"),
-    "leaky_relu": params.LeakyReLU(name="leaky_relu", negative_slope=0.1),
-    "elu": params.ELU(name="elu", alpha=1.0),
+    "sigmoid": variants.Activation(name="sigmoid"),
+    "tanh": variants.Activation(name="tanh"),
+    "relu": variants.Activation(name="relu"),
+    "leaky_relu": variants.LeakyReLU(name="leaky_relu", negative_slope=0.1),
+    "elu": variants.ELU(name="elu", alpha=1.0),
 }
 
 
@@ -29,13 +28,13 @@ def of_keras(name: str, x: Any) -> Any:
 
 
 def test_all_five_are_there() -> None:
-    assert set(activations.ALL) == set(SPECS)
+    assert set(formulas.ALL) == set(SPECS)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_a_formula_agrees_with_keras_over_the_notebooks_range(name: str) -> None:
     x = np.arange(-5, 5, 0.0001)
-    np.testing.assert_allclose(activations.ALL[name](x), of_keras(name, x), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(formulas.ALL[name](x), of_keras(name, x), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -43,7 +42,7 @@ def test_large_values_neither_overflow_nor_warn(name: str) -> None:
     x = np.array([-1e37, -1000.0, -750.0, -40.0, -0.0, 0.0, 40.0, 750.0, 1000.0, 1e37])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        y = activations.ALL[name](x)
+        y = formulas.ALL[name](x)
     assert np.isfinite(y).all()
     np.testing.assert_allclose(y, of_keras(name, x), rtol=1e-6, atol=1e-6)
     assert (np.diff(y) >= 0).all()  # none of them falls
@@ -52,8 +51,8 @@ def test_large_values_neither_overflow_nor_warn(name: str) -> None:
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 2.0])
 def test_the_parameters_mean_what_keras_means(alpha: float) -> None:
     x = np.linspace(-5, 5, 101)
-    ours = activations.elu(x, alpha)
+    ours = formulas.elu(x, alpha)
     np.testing.assert_allclose(ours, keras.layers.ELU(alpha)(x), atol=1e-6)
     slope = alpha / 2
     theirs = keras.layers.LeakyReLU(slope)(x)
-    np.testing.assert_allclose(activations.leaky_relu(x, slope), theirs, atol=1e-6)
+    np.testing.assert_allclose(formulas.leaky_relu(x, slope), theirs, atol=1e-6)
