@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 from rich.progress import track
-
-from stages.params import schema as params
-from stages.data import arrays
-from stages.training import epoch, layers
 from stages.training.log import Log
-from stages.training import history
+
 from stages.compare.comparison import METRICS, NOISE, Row, judged
+from stages.data import arrays
 from stages.evaluation.intervals import of_mean
+from stages.params import schema as params
+from stages.training import epoch, history, layers
 
 SEEDS, SET, RESAMPLINGS = 20, 5, 1000
 BASE, CHANGED = "train@adam-0.0", "train@adam-0.3"

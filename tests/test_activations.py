@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.params import schema as params
 from stages.evaluation import activations
+from stages.params import schema as params
 from stages.training import layers
 from stages.training.arithmetic import keras, tf
 

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from stages.evaluation import claims, scores
+from stages.evaluation import tables as results
 from stages.params import schema as params
-from stages.evaluation import claims, tables as results, scores
 
 PARAMS = params.load()
 SEEDS = PARAMS.train.seeds

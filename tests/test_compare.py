@@ -13,11 +13,14 @@ import pytest
 from ruamel.yaml import YAML
 from scipy.stats import false_discovery_control
 
-from stages.core.errors import UserError
-from stages.compare import changes, comparison as compare, snapshot as side, report as views
+from stages.compare import changes
+from stages.compare import comparison as compare
+from stages.compare import report as views
+from stages.compare import snapshot as side
 from stages.compare.comparison import NOISE
-from stages.evaluation.scores import spread
+from stages.core.errors import UserError
 from stages.evaluation.intervals import of_mean
+from stages.evaluation.scores import spread
 
 YML = YAML()
 SEEDS = [1, 2, 3, 4, 5]

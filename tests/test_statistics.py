@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.evaluation.intervals import FAILS, HOLDS, UNKNOWN, Interval, corrected, of_difference, of_mean, of_one_more, verdict
+from stages.evaluation.intervals import (
+    FAILS,
+    HOLDS,
+    UNKNOWN,
+    Interval,
+    corrected,
+    of_difference,
+    of_mean,
+    of_one_more,
+    verdict,
+)
 
 
 def test_an_interval_is_students() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,8 +11,9 @@ from pathlib import Path
 import psutil
 
 from stages.data.arrays import Prepared
-from stages.tracking import training
+from stages.tracking import is_off, training
 from stages.tracking.listener import Listener, Listeners
+from stages.tracking.machine import features
 from stages.tracking.recorder import LiveRecorder
 from stages.training.history import Row
 from stages.training.identity import Identity
@@ -24,16 +26,27 @@ def listeners(
 ) -> Iterator[Listener]:
     """Listen to a training for as long as the block runs; its end is that of MLflow's runs."""
     clock = Clock()
+    if is_off():
+        yield Listeners(clock, Lines(identities))
+        return
     described = training.of_variant_in_training(variant, identities)
     with LiveRecorder(described, data, clock.seconds) as recorder:
         yield Listeners(clock, Lines(identities), recorder)
 
 
 class Lines:
-    """Prints a line a seed."""
+    """Prints a line a seed, and before them one where this machine's results are its own."""
 
     def __init__(self, identities: Mapping[int, Identity]) -> None:
+        from stages.training.arithmetic import another_arithmetic
+
         self.identities = identities
+        if why := another_arithmetic(features()):
+            print(
+                f"note: {why}, so these results are this machine's own: `branchmark verify` gives "
+                "others elsewhere (docs/reproducibility.md)",
+                file=sys.stderr,
+            )
 
     def seed_begins(self, seed: int) -> None:
         """Print nothing yet."""

@@ -11,12 +11,17 @@ import numpy as np
 
 CPUINFO = Path("/proc/cpuinfo")
 FIELDS = ("model name", "cpu family", "model")
+LEVELS = {  # of x86-64: what NumPy 2.4 names for all that belongs to them
+    "X86_V3": {"AVX2", "FMA3"},
+    "X86_V4": {"AVX2", "FMA3", "AVX512F"},
+}
 
 
 def features() -> set[str]:
     """Return what the CPU can do, by NumPy's names: AVX2, FMA3, AVX512F, ..."""
     simd: Any = np.show_config(mode="dicts")
-    return {*simd["SIMD Extensions"]["baseline"], *simd["SIMD Extensions"]["found"]}
+    named = {*simd["SIMD Extensions"]["baseline"], *simd["SIMD Extensions"]["found"]}
+    return named.union(*(LEVELS.get(name, ()) for name in named))
 
 
 def cpu() -> str:

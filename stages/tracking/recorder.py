@@ -1,7 +1,7 @@
 """The record of a training in MLflow: a run for the variant, and nested in it one for each seed.
 
-`Recorder` writes what it is told. A live training tells it through `LiveRecorder`, `branchmark sync`
-tells it what the outputs say: so live and restored runs are written by the same code.
+`Recorder` writes what it is told. A live training tells it through `LiveRecorder`, `branchmark
+sync` tells it what the outputs say: so live and restored runs are written by the same code.
 
 Tracking never decides whether a training lives: the first failure of the store ends the record
 with one warning, and the training goes on. A store that comes back later does not bring it back:
@@ -63,6 +63,7 @@ class Recorder:
         self.rows: list[Row] = []  # of seeds that have ended
         self.pending: list[Metric] = []
         self.flushed = 0.0
+        self.hashes: dict[int, tuple[str, str]] = {}  # of their models and histories
 
     def begin(self) -> None:
         """Start the variant's run."""
@@ -85,9 +86,10 @@ class Recorder:
 
         tags = {
             "seed": str(seed),
-            "seed_fingerprint": self.training.seeds.get(seed, ""),
             "mlflow.parentRunId": self.run_id,
         }
+        if fingerprint := self.training.seeds[seed]:  # an old revision had none
+            tags["seed_fingerprint"] = fingerprint
         name = f"{self.training.variant} seed {seed}"
         self.seed_run_id = self.start(name, tags, seed=seed)
         self.model_id = runs.create_model(
@@ -127,6 +129,7 @@ class Recorder:
         picture = loss.picture(rows, self.training.variant)
         runs.log_picture(self.client, self.seed_run_id, picture, self.at)
         self.rows += rows
+        self.hashes[seed] = runs.hashes(model, rows)
         run_id, self.seed_run_id, self.model_id = self.seed_run_id, "", ""
         self.terminate(run_id, "FINISHED")
 
@@ -135,6 +138,7 @@ class Recorder:
         from stages.plots import loss
         from stages.tracking import runs
 
+        self.client.set_tag(self.run_id, "numbers", runs.numbers(self.hashes))
         runs.log_history(self.client, self.run_id, runs.mean_history(self.rows), self.at)
         picture = loss.picture(self.rows, self.training.variant)
         runs.log_picture(self.client, self.run_id, picture, self.at)
@@ -143,7 +147,7 @@ class Recorder:
             runs.log_metrics(self.client, self.run_id, timings)
 
     def end(self, status: str) -> None:
-        """End the runs that are under way; a model that was not logged whole is marked as failed."""
+        """End the runs that are under way; a model that was not logged whole is FAILED."""
         if self.model_id:
             self.client.finalize_logged_model(self.model_id, "FAILED")
         for run_id in filter(None, (self.seed_run_id, self.run_id)):
@@ -202,7 +206,7 @@ class LiveRecorder:
             self.budget.guarded(client), experiment, self.training, self.data.train, tree, tags
         )
         self.recorder.begin()
-        if tree.dirty:
+        if tree.diff:
             self.recorder.client.log_text(
                 self.recorder.run_id, redacted(tree.diff) + "\n", "uncommitted.diff"
             )

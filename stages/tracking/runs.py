@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mlflow import MlflowClient
@@ -20,6 +20,7 @@ from mlflow.entities import DatasetInput, InputTag, LoggedModelOutput, Metric, P
 from stages.data.arrays import Split
 from stages.tracking.store import insisting
 from stages.tracking.training import Training
+from stages.training import history, result
 from stages.training.history import METRICS, Row
 from stages.vcs.worktree import Tree
 
@@ -37,7 +38,7 @@ def tags(training: Training, tree: Tree) -> dict[str, str]:
         "branch": tree.branch,
         "commit": tree.commit,
         "dvc_exp": tree.experiment,
-        "dirty": str(tree.dirty).lower(),
+        "dirty": tree.dirty,
         "mlflow.source.name": "stages/train.py",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.branch": tree.branch,
@@ -48,13 +49,13 @@ def tags(training: Training, tree: Tree) -> dict[str, str]:
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested sections as one, keys joined by dots: ``optimizer.learning_rate``."""
-    result: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            result |= flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            result[f"{prefix}{key}"] = value
-    return result
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def log_params(client: MlflowClient, run_id: str, training: Training, **more: Any) -> None:
@@ -84,6 +85,17 @@ def log_dataset(client: MlflowClient, run_id: str, train: Split, digest: str) ->
     insisting(client.log_inputs, run_id, inputs)
 
 
+def hashes(model: Path, rows: Sequence[Row]) -> tuple[str, str]:
+    """Return the SHA-256 of a seed's model and of its history."""
+    return result.sha256(model.read_bytes()), result.sha256(history.text(rows))
+
+
+def numbers(hashes: Mapping[int, tuple[str, str]]) -> str:
+    """Return the hash of all models and histories of a variant, by seed: of two results with the
+    same fingerprint it is the same, or one of them is not what it says."""
+    return result.digest(result.canonical({str(seed): each for seed, each in hashes.items()}))
+
+
 def now() -> int:
     """The time as MLflow counts it, in milliseconds."""
     return int(time.time() * 1000)
@@ -110,12 +122,14 @@ def mean_history(rows: Sequence[Row]) -> list[Row]:
     epochs: dict[int, list[Row]] = {}
     for row in rows:
         epochs.setdefault(row["epoch"], []).append(row)
-    mean: Any = [
-        {"seed": 0, "epoch": epoch}
-        | {name: float(np.mean([row[name] for row in group])) for name in METRICS}  # type: ignore[literal-required]
+    return [
+        cast(
+            Row,
+            {"seed": 0, "epoch": epoch}
+            | {name: float(np.mean([row[name] for row in group])) for name in METRICS},  # type: ignore[literal-required]
+        )
         for epoch, group in sorted(epochs.items())
     ]
-    return mean  # type: ignore[no-any-return]
 
 
 def log_history(

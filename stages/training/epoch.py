@@ -5,7 +5,7 @@ steps of a quarter of a millisecond. Here `fit` is told that an epoch is *one* s
 of that step is the order in which to visit the rows; `train_step` walks through it in a
 `tf.while_loop` whose body is Keras' own `train_step`. So callbacks, History, validation,
 metrics, layers, losses and optimizers are Keras' own, and so is the arithmetic: the weights are
-bit for bit those of plain `fit` on the same batches (`tests/test_epoch.py`).
+bit for bit those of plain `fit` on the same batches (`tests/training/test_epoch.py`).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ revision through DVC takes a second, and there may be many.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from stages.core.errors import UserError
 from stages.core.redact import reason
 from stages.vcs.worktree import project_root
 
+HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 Files = dict[str, Path]  # by their path within the output
 
 
@@ -41,7 +43,9 @@ class Cache:
         return [Path(named or ".dvc/cache"), project_root() / ".dvc/cache"]
 
     def file(self, md5: str) -> Path | None:
-        """Return where the content with this hash is, if it is there."""
+        """Return where the content with this hash is, if it is there; None for no hash."""
+        if not re.fullmatch(r"[0-9a-f]{32}(\.dir)?", md5):
+            return None
         places = (root / "files/md5" / md5[:2] / md5[2:] for root in self.roots)
         return next((path for path in places if path.is_file()), None)
 
@@ -50,12 +54,12 @@ class Cache:
         if (listing := self.file(md5)) is None:
             return None
         try:
-            entries = json.loads(listing.read_bytes())
-        except ValueError:  # cut short by a full disk
+            entries = {str(e["relpath"]): e["md5"] for e in json.loads(listing.read_bytes())}
+            found = {name: self.file(md5) for name, md5 in entries.items() if HASH.fullmatch(md5)}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):  # cut short, or no list
             return None
-        found = {entry["relpath"]: self.file(entry["md5"]) for entry in entries}
         files = {name: path for name, path in found.items() if path is not None}
-        return files if len(files) == len(found) else None
+        return files if len(files) == len(entries) else None
 
     def folders(self) -> Iterator[str]:
         """Go through the hashes of the folders in the cache, the newest first."""
@@ -64,7 +68,14 @@ class Cache:
             for root in self.roots
             for path in (root / "files/md5").glob("*/*.dir")
         }
-        yield from sorted(listings, key=lambda md5: -listings[md5].stat().st_mtime_ns)
+
+        def age(md5: str) -> int:
+            try:
+                return -listings[md5].stat().st_mtime_ns
+            except OSError:  # removed meanwhile
+                return 0
+
+        yield from sorted(listings, key=age)
 
 
 def pull(sha: str, folder: str, into: Path) -> Files:

@@ -7,6 +7,7 @@ in it yet, because their stage did not end or DVC was killed right after it, are
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 from stages.training import history, result
 from stages.training.history import Row
 from stages.training.result import Seed, Summary
-from stages.vcs.cache import Cache
+from stages.vcs.cache import Cache, Files
 
 SCRATCH = Path(".dvc/tmp/seeds")
 DAYS = 14  # after which a seed that DVC never got is removed
@@ -26,22 +27,15 @@ DAYS = 14  # after which a seed that DVC never got is removed
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished seed: its model file, its history, and what `summary.json` says of it."""
+    """A finished seed, read and checked: the files that it came from may be gone by now."""
 
-    seed: Seed
-    model: Path
+    model: bytes
     rows: list[Row]
     origin: str
 
-    @property
-    def whole(self) -> bool:
-        """Whether model and history have the hashes that they are said to have."""
-        model, rows = result.sha256(self.model.read_bytes()), result.sha256(history.text(self.rows))
-        return (model, rows) == (self.seed.model, self.seed.history)
-
     def copy_to(self, model: Path, file: Path) -> list[Row]:
-        """Copy the model, add the history to a CSV, and return it."""
-        shutil.copyfile(self.model, model)
+        """Write the model, add the history to a CSV, and return it."""
+        model.write_bytes(self.model)
         history.append(self.rows, file)
         return self.rows
 
@@ -49,61 +43,53 @@ class Finished:
 def find(fingerprints: Collection[str], scratch: Path = SCRATCH) -> dict[str, Finished]:
     """Return the finished seeds that have these fingerprints; damaged ones are passed over."""
     found: dict[str, Finished] = {}
-    for finished in (*in_scratch(scratch), *in_cache(Cache(), fingerprints)):
-        fingerprint = finished.seed.fingerprint
-        if fingerprint in fingerprints and fingerprint not in found and finished.whole:
-            found[fingerprint] = finished
+    missing = set(fingerprints)
+    for files, origin in outputs(scratch):
+        # What others wrote may be anything, and be deleted while it is read: then a seed is trained
+        with suppress(Exception):
+            for number, seed in Summary.read(files[result.SUMMARY]).seeds.items():
+                if seed.fingerprint in missing and (taken := whole(number, seed, files, origin)):
+                    found[seed.fingerprint] = taken
+                    missing.remove(seed.fingerprint)
+        if not missing:
+            break
     return found
 
 
-def in_scratch(folder: Path) -> Iterator[Finished]:
-    """Go through the seeds of stages that did not end."""
-    for place in sorted(folder.glob("*")) if folder.exists() else ():
-        try:
-            summary = Summary.read(place / result.SUMMARY)
-            (number,) = summary.seeds
-            rows = history.read(place / result.HISTORY)[number]
-        except (OSError, ValueError, KeyError):  # being written or removed by another process
-            continue
-        model = place / result.model_name(number)
-        yield Finished(summary.seeds[number], model, rows, "a training that did not end")
-
-
-def in_cache(cache: Cache, fingerprints: Collection[str]) -> Iterator[Finished]:
-    """Go through the outputs in DVC's cache that hold one of these fingerprints."""
+def outputs(scratch: Path) -> Iterator[tuple[Files, str]]:
+    """Go through the files of all that may hold finished seeds, and where they are."""
+    for folder in sorted(scratch.glob("*")):
+        yield {path.name: path for path in folder.glob("*")}, "a training that did not end"
+    cache = Cache()
     for md5 in cache.folders():
-        files = cache.folder(md5)
-        if files is None or not {result.SUMMARY, result.HISTORY} <= files.keys():
-            continue
-        try:
-            summary = Summary.read(files[result.SUMMARY])
-            wanted = {
-                n: seed for n, seed in summary.seeds.items() if seed.fingerprint in fingerprints
-            }
-            rows = history.read(files[result.HISTORY]) if wanted else {}
-            for number, seed in wanted.items():
-                yield Finished(seed, files[result.model_name(number)], rows[number], "DVC's cache")
-        except (OSError, ValueError, KeyError):
-            continue
+        if files := cache.folder(md5):
+            yield files, "DVC's cache"
+
+
+def whole(number: int, seed: Seed, files: Files, origin: str) -> Finished | None:
+    """Return a seed of an output; None where its bytes are not those that the summary names."""
+    with suppress(OSError, ValueError, KeyError):
+        model = files[result.model_name(number)].read_bytes()
+        rows = history.read(files[result.HISTORY])[number]
+        hashes = result.sha256(model), result.sha256(history.text(rows))
+        named = result.digest(seed.identity), json.loads(seed.identity)["seed"]
+        if hashes == (seed.model, seed.history) and named == (seed.fingerprint, number):
+            return Finished(model, rows, origin)
+    return None
 
 
 def keep(number: int, seed: Seed, model: Path, rows: list[Row], scratch: Path = SCRATCH) -> None:
     """Keep a seed that has just been trained, in case its stage does not end."""
-    target = scratch / seed.fingerprint
-    if target.exists():
-        return
     scratch.mkdir(parents=True, exist_ok=True)
+    target = scratch / seed.fingerprint
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".", ignore_cleanup_errors=True) as name:
         folder = Path(name) / "seed"
         folder.mkdir()
         shutil.copyfile(model, folder / result.model_name(number))
-        history.append(rows, folder / result.HISTORY)
-        text = Summary(seed.fingerprint, {number: seed}).text()
-        (folder / result.SUMMARY).write_text(text, encoding="utf-8")
-        try:
+        result.write(folder, {number: seed}, {number: rows})
+        shutil.rmtree(target, ignore_errors=True)  # a damaged one, or the same
+        with suppress(OSError):  # another process has just kept the same seed
             folder.rename(target)
-        except OSError:  # another process has just kept the same seed
-            pass
 
 
 def sweep(scratch: Path = SCRATCH) -> None:

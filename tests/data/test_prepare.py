@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from stages import prepare
-from stages.data import arrays, idx
 from stages.core.errors import UserError
-from tests.project import SLICE, Edited
+from stages.data import arrays, idx
+from tests.project import ROOT, SLICE, Edited
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder with raw data and parameters for it, entered."""
     shutil.copytree(SLICE, tmp_path / "data/raw")
-    shutil.copy(Path(__file__).parent.parent / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     with Edited(tmp_path / "params.yaml") as params:
         params["prepare"]["validation_size"] = 120
     monkeypatch.chdir(tmp_path)
@@ -49,14 +49,6 @@ def test_preparing_twice_gives_the_same_bytes_and_another_seed_other_ones(folder
     with Edited(folder / "params.yaml") as params:
         params["prepare"]["split_seed"] += 1
     assert files()["train_labels.npy"] != first["train_labels.npy"]
-
-
-def test_scaled_pixels_are_the_notebooks(folder: Path) -> None:
-    prepare.main()
-    data = arrays.load(folder / "data/prepared")
-    pixels, _ = arrays.scaled(data.test)
-    assert pixels.dtype == np.float32
-    np.testing.assert_array_equal(pixels, data.test.images.astype(np.float32) / np.float32(255))
 
 
 IMAGES, FLAT = "train-images-idx3-ubyte", bytes([0, 0, 0, 14, 0, 0, 0, 56])

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from stages import fetch
-from stages.data import sources
 from stages.core.errors import UserError
+from stages.data import sources
 from tests.project import ROOT, SLICE
 
 HASHES = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(SLICE.iterdir())}

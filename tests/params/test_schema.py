@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stages.params import schema as params
 from stages.core.errors import UserError
+from stages.params import schema as params
 
 FILE: dict[str, Any] = YAML(typ="safe", pure=True).load(params.FILE.read_text())
 
@@ -140,6 +140,26 @@ def test_a_file_that_cannot_be_read_is_one_sentence(
     file = tmp_path / "params.yaml"
     if text is not None:
         file.write_text(text)
+    with pytest.raises(UserError, match=sentence) as caught:
+        params.load(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("train: {} # 학습".encode("cp949"), r"params\.yaml: not UTF-8 \(.*\); save it as UTF-8$"),
+        ("train: {}".encode("utf-16"), r"params\.yaml: not UTF-8"),
+        (b"train: \x07", r"params\.yaml: this is not valid YAML: unacceptable character"),
+        (b"[" * 5000, r"params\.yaml: this is not valid YAML: it is nested too deeply"),
+    ],
+    ids=["CP949", "UTF-16", "bell", "deep"],
+)
+def test_a_file_that_is_no_text_of_ours_is_one_sentence(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
     with pytest.raises(UserError, match=sentence) as caught:
         params.load(file)
     assert "\n" not in str(caught.value)

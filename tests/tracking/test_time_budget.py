@@ -9,52 +9,52 @@ import time
 
 import pytest
 
-from stages.tracking import time_budget as patience
-from stages.tracking.time_budget import OutOfPatience, Patience
+from stages.tracking import time_budget
+from stages.tracking.time_budget import OutOfTime, TimeBudget
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "SECONDS", 0.4)
-    monkeypatch.setattr(patience, "USUAL", 0.1)
+    monkeypatch.setattr(time_budget, "SECONDS", 0.4)
+    monkeypatch.setattr(time_budget, "USUAL", 0.1)
 
 
-def test_a_call_in_time_returns_and_raises_as_without_patience() -> None:
-    one = Patience()
+def test_a_call_in_time_returns_and_raises_as_without_a_budget() -> None:
+    one = TimeBudget()
     assert one.call(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         one.call(divmod, 7, 0)
-    assert one.left == patience.SECONDS
+    assert one.left == time_budget.SECONDS
 
 
 def test_a_call_that_never_ends_is_left_behind() -> None:
     begin = time.perf_counter()
-    with pytest.raises(OutOfPatience, match="no answer within"):
-        Patience().call(threading.Event().wait)
+    with pytest.raises(OutOfTime, match="no answer within"):
+        TimeBudget().call(threading.Event().wait)
     assert time.perf_counter() - begin < 2
 
 
 def test_slow_calls_cost_no_more_in_all_than_one_that_never_ends() -> None:
-    one = Patience()
+    one = TimeBudget()
     begin = time.perf_counter()
 
     def slow_calls() -> None:
         while True:
             one.call(time.sleep, 0.3)
 
-    with pytest.raises(OutOfPatience):
+    with pytest.raises(OutOfTime):
         slow_calls()
     assert time.perf_counter() - begin < 3
 
 
 def test_calls_as_fast_as_usual_may_go_on_for_ever() -> None:
-    one = Patience()
+    one = TimeBudget()
     for _ in range(20):
         one.call(time.sleep, 0.04)
 
 
 def test_a_call_left_behind_writes_nothing_when_it_wakes_up() -> None:
-    one = Patience()
+    one = TimeBudget()
     written: list[int] = []
     client = one.guarded(written)
     asleep, woken = threading.Event(), threading.Event()
@@ -67,7 +67,7 @@ def test_a_call_left_behind_writes_nothing_when_it_wakes_up() -> None:
         finally:
             woken.set()
 
-    with pytest.raises(OutOfPatience):
+    with pytest.raises(OutOfTime):
         one.call(two_steps)
     asleep.set()
     assert woken.wait(10)
@@ -76,9 +76,9 @@ def test_a_call_left_behind_writes_nothing_when_it_wakes_up() -> None:
 
 def test_a_call_left_behind_does_not_keep_the_process_alive() -> None:
     program = (
-        "import threading; from stages.tracking import patience; patience.SECONDS = 0.1\n"
-        "try: patience.Patience().call(threading.Event().wait)\n"
-        "except patience.OutOfPatience: print('given up')"
+        "import threading; from stages.tracking import time_budget; time_budget.SECONDS = 0.1\n"
+        "try: time_budget.TimeBudget().call(threading.Event().wait)\n"
+        "except time_budget.OutOfTime: print('given up')"
     )
     done = subprocess.run([sys.executable, "-c", program], timeout=20, capture_output=True)
     assert (done.returncode, done.stdout) == (0, b"given up\n")

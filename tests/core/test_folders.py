@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import UserError
-from stages.core.folders import replaced, sweep, write
+from stages.core.folders import replaced, write
 
 
 def test_an_output_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None:
@@ -84,7 +84,6 @@ def test_two_processes_do_not_write_the_same_output_at_once(
 ) -> None:
     with pytest.raises(UserError, match=r"adam.partial: another process is writing it"):
         replace(tmp_path / "adam")
-    sweep(tmp_path, keep=[])
     assert (tmp_path / "adam.partial/file").read_text() == "half"  # it was not disturbed
     writing.kill()
     writing.wait()
@@ -124,9 +123,9 @@ def test_an_old_output_that_was_half_removed_is_not_seen(tmp_path: Path) -> None
     program = (
         "import os, shutil, signal, sys\n"
         "from pathlib import Path\n"
-        "from stages.outputs import folder\n"
+        "from stages.core import folders\n"
         "shutil.rmtree = lambda path: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "with folder.replaced(Path(sys.argv[1])) as partial:\n"
+        "with folders.replaced(Path(sys.argv[1])) as partial:\n"
         "    (partial / 'file').write_text('new')\n"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(tmp_path / "adam")])
@@ -142,12 +141,3 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         write(tmp_path / "new/file", None)  # type: ignore[arg-type]
     assert (tmp_path / "new/file").read_text() == "text"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
-
-
-def test_outputs_of_stages_that_are_no_more_are_removed(tmp_path: Path) -> None:
-    for name in ("adam", "sgd"):
-        (tmp_path / name).mkdir()
-    (tmp_path / ".gitignore").touch()
-    sweep(tmp_path, keep=["adam"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "adam"]
-    sweep(tmp_path / "nowhere", keep=[])

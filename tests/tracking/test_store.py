@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from stages.vcs import worktree as revision
 from stages.tracking import store
 
 
@@ -42,27 +41,6 @@ def test_the_store_is_in_the_root_from_any_folder(
     assert store.tracking_uri() == f"sqlite:///{repository}/mlflow.db"
 
 
-def test_a_git_worktree_uses_the_store_of_its_repository(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    subprocess.run(["git", "worktree", "add", "--quiet", "../tree", "-b", "other"], check=True)
-    monkeypatch.chdir(repository.parent / "tree")
-    assert revision.project_root() == repository
-    assert revision.revision().branch == "other"
-
-
-def test_a_temporary_folder_of_dvc_uses_the_store_of_its_repository(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    temporary = repository / ".dvc/tmp/exps/tmpabc"
-    temporary.mkdir(parents=True)
-    subprocess.run(["git", "clone", "--quiet", str(repository), str(temporary)], check=True)
-    monkeypatch.chdir(temporary)
-    subprocess.run(["git", "checkout", "--quiet", "--detach"], check=True)
-    assert revision.project_root() == repository
-    assert revision.revision().branch == "main"
-
-
 def test_a_tracking_uri_in_the_environment_wins(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,16 +48,15 @@ def test_a_tracking_uri_in_the_environment_wins(
     assert store.tracking_uri() == "http://127.0.0.1:5000"
 
 
-def test_only_inputs_make_a_tree_dirty(repository: Path) -> None:
-    assert not revision.revision().dirty
-    (repository / "dvc.lock").write_text("an output")
-    (repository / "notes.txt").write_text("a note")
-    assert not revision.revision().dirty
-    (repository / "params.yaml").write_text("a: 2\n")
-    assert "+a: 2" in revision.revision().diff
-    (repository / "stages").mkdir()
-    (repository / "stages/new.py").touch()
-    assert "not in git: stages/new.py" in revision.revision().diff
+def test_a_file_without_a_folder_is_in_the_root_wherever_a_stage_runs(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///own.db")
+    (repository / "a").mkdir()
+    monkeypatch.chdir(repository / "a")
+    assert store.tracking_uri() == f"sqlite:///{repository}/own.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/x.db")
+    assert store.tracking_uri() == f"sqlite:///{tmp_path}/x.db"
 
 
 def test_many_processes_open_a_fresh_store_at_once(repository: Path) -> None:
@@ -107,23 +84,3 @@ def test_a_store_killed_while_it_was_made_is_made_again(repository: Path, second
     process.wait()
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     assert not (repository / "mlflow.db.partial").exists()
-
-
-def test_a_store_that_cannot_be_written_does_not_end_a_training(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from stages.params import schema as params
-    from stages.tracking.recorder import Record
-    from stages.training.identity import Provenance
-
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    variant = params.load(Path(__file__).parent.parent / "params.yaml").grid("adam", 0.3)
-    provenance = Provenance(variant, "0" * 64, {})
-    with Record(provenance, None) as record:  # type: ignore[arg-type]
-        for seed in (1, 2):
-            with record.seed(seed) as run:
-                run.epoch(1, {"loss": 1.0}, 1.0)
-    said = capsys.readouterr().err
-    assert said.count("warning:") == 1
-    assert "Traceback" not in said
-    assert record.seconds < 10
