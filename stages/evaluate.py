@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +24,10 @@ from stages.training import arithmetic, history, result
 from stages.training.history import Row
 from stages.training.result import Summary
 from stages.training.variants import Variant
+from stages.vcs import lockfile
 
 RUNS, REPORTS, NOTEBOOK = Path("runs"), Path("reports"), Path("data/notebook.csv")
+LOCK = Path("dvc.lock")
 
 
 def main(
@@ -52,6 +56,7 @@ def main(
             (full / f"{name}.json").write_text(found.text(), encoding="utf-8")
             (headline / f"{name}.json").write_text(found.headline(), encoding="utf-8")
     if not only:
+        remove_former(variants)
         about_all(settings, results, rows, measured)
         join(results)
 
@@ -107,6 +112,19 @@ def confusion(measured: list[Measured]) -> list[list[float]]:
     """Return the confusion matrix of all seeds: percent of the true class, a row each."""
     counts = np.sum([each.confusion for each in measured], axis=0)
     return np.round(100 * counts / counts.sum(axis=1, keepdims=True), 4).tolist()  # type: ignore[no-any-return]
+
+
+def remove_former(variants: Collection[str]) -> None:
+    """Remove the outputs of variants that are no more: DVC leaves them, and a fresh clone, where
+    they are not, would have another `runs` than this stage took. What is not of DVC stays."""
+    stages = lockfile.stages(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else {}
+    outputs = {out["path"] for stage in stages.values() for out in stage.get("outs", ())}
+    for path in RUNS.iterdir():
+        if path.name not in variants and path.as_posix() in outputs and path.is_dir():
+            shutil.rmtree(path)
+            print(
+                f"{path}: removed; params.yaml has no such variant, and DVC's cache has its files"
+            )
 
 
 if __name__ == "__main__":

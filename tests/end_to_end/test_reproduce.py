@@ -356,13 +356,15 @@ def test_a_removed_variant_leaves_no_trace(project: Project) -> None:
     with project.params() as params:
         del params["optimizers"]["sgd"]
         params["studies"] = {}
+    (project.root / "runs/notes").mkdir()  # a person's own
+    (project.root / "runs/notes/todo.txt").write_text("another seed")
     project.ok("dvc", "repro")
     for report in filter(Path.is_file, (project.root / "reports").rglob("*")):
         assert not re.search("sgd|elu", report.stem)
         if report.suffix != ".png":
             assert not re.search("sgd|elu", report.read_text()), report
     left = {path.name for path in (project.root / "runs").iterdir()}
-    assert left == {"adam-0.0", "adam-0.3", "reused_frozen"}
+    assert left == {"adam-0.0", "adam-0.3", "reused_frozen", "notes"}
     assert project.stale() == set()
 
 
@@ -417,7 +419,7 @@ def test_a_failing_training_leaves_a_failed_run_and_no_output(project: Project) 
         trainer.read_text().replace(
             "        self.begin = time.perf_counter()",
             "        self.begin = time.perf_counter()\n"
-            "        open('stages/training/epoch.py', 'a').write('# edited')",
+            "        open('stages/training/epoch.py', 'a').write('EDITED = True\\n')",
         )
     )
     shutil.rmtree(project.root / "runs/adam-0.3")
