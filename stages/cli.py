@@ -212,7 +212,7 @@ def verify(
     rev: Annotated[str, typer.Option(metavar="REV", help="The revision to prove.")] = "HEAD",
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default one a core."),
+        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default what fits."),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the proof as JSON here.")] = None,
 ) -> None:

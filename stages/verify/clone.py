@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from stages.core.errors import UserError
 from stages.core.signals import deferred
 from stages.data.sources import VARIABLE
 from stages.tracking import TRACKING
@@ -49,7 +48,7 @@ def cloned(commit: str) -> Iterator[tuple[Path, Path]]:
     Both are removed however the block ends, Ctrl-C included.
 
     Raises:
-        UserError: git cannot clone it.
+        GitError: git cannot clone it.
     """
     top, inside = git.git("rev-parse", "--show-toplevel"), git.git("rev-parse", "--show-prefix")
     with ExitStack() as stack:
@@ -61,9 +60,7 @@ def cloned(commit: str) -> Iterator[tuple[Path, Path]]:
         settings = [word for setting in SETTINGS for word in ("--config", setting)]
         clone = ["clone", "--quiet", "--shared", "--no-checkout", *settings, "--", top, str(root)]
         git.git(*clone)
-        git.git("-C", str(root), "checkout", "--quiet", "--detach", commit)
-        if git.git("-C", str(root), "rev-parse", "HEAD") != commit:
-            raise UserError(f"{commit[:7]}: git cannot check it out in {root}")
+        git.git("checkout", "--quiet", "--detach", commit, cwd=root)
         yield root / inside, scratch
 
 

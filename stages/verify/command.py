@@ -19,11 +19,12 @@ from stages.repro.progress import Screen
 from stages.repro.schedule import Outcome, carry_out
 from stages.tracking import machine
 from stages.vcs import git, refs
+from stages.vcs.lockfile import PREPARED, RUNS
 from stages.verify import choice, proof, recorded
 from stages.verify.clone import cloned, scrubbed
 from stages.verify.programs import EVALUATE, FETCH, MACHINE, PLOT, PREPARE, Programs
 from stages.verify.proof import Proof, Row
-from stages.verify.recorded import PREPARED, RUNS, Revision
+from stages.verify.recorded import Revision
 from stages.verify.table import plain
 
 IDENTITY = "stages/training/identity.py"  # without it a revision's results depend on the CPU
@@ -53,7 +54,7 @@ def verify(asked: Asked, console: Console) -> Proof:
     if unknown := sorted(set(asked.variants) - set(revision.names)):
         known = ", ".join(revision.names)
         raise UserError(f"{', '.join(unknown)}: {asked.rev} has no such variant; it has {known}")
-    if recorded.content(commit.sha, IDENTITY) is None:
+    if refs.file(commit.sha, IDENTITY) is None:
         raise UserError(
             f"{asked.rev} could not be tried: it is from before results were the same on every "
             "CPU; only those of revisions with stages/training can be proved"
@@ -75,9 +76,9 @@ def chosen(asked: Asked, revision: Revision, root: Path, console: Console) -> li
     names = asked.variants or revision.names
     if asked.since is not None:
         (since,) = refs.named([asked.since])
-        if not (base := git.git("merge-base", since.sha, revision.commit)):
+        if not (base := git.find("merge-base", since.sha, revision.commit)):
             raise UserError(f"{asked.since} and {asked.rev} have no commit in common")
-        before = recorded.read(base) if recorded.content(base, "dvc.lock") else recorded.NOTHING
+        before = recorded.read(base) if refs.file(base, refs.LOCK) else recorded.NOTHING
         changed = set(choice.changed(before, revision))
         late = stale(root) & {each.stage for each in revision.variants.values()}
         changed |= {n for n, each in revision.variants.items() if each.stage in late}

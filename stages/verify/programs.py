@@ -12,8 +12,8 @@ from stages.data.sources import VARIABLE
 from stages.repro import capacity, epochs
 from stages.repro.children import Children
 from stages.repro.schedule import Ended, Outcome
+from stages.vcs.lockfile import PREPARED
 from stages.verify import folders
-from stages.verify.recorded import PREPARED
 
 MACHINE, FETCH, PREPARE, EVALUATE, PLOT = "machine", "fetch", "prepare", "evaluate", "plot"
 # Asked of a program: the answer is in a module that imports TensorFlow, which takes seconds

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from stages.training.result import HISTORY, SUMMARY, Summary
+from stages.vcs.lockfile import RUNS
 from stages.verify import difference, folders
-from stages.verify.recorded import LOSS, METRICS, RESULTS, RUNS, Revision, table
+from stages.verify.recorded import LOSS, METRICS, RESULTS, Revision, table
 
 State = Literal["proved", "differs", "could not be tried"]
 CODES: dict[State, int] = {"proved": 0, "could not be tried": 3, "differs": 1}

@@ -14,9 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from stages.core.errors import UserError
-from stages.vcs import git, lockfile
+from stages.vcs import lockfile, refs
+from stages.vcs.lockfile import PREPARED, RUNS
 
-RUNS, PREPARED = "runs/", "data/prepared"
 LOSS, CURVES = "reports/loss", "reports/curves.csv"
 RESULTS, METRICS = "reports/results", "reports/metrics"
 NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
@@ -72,8 +72,8 @@ class Revision:
         return sorted({*self.variants, *(match[1] for match in reported if match)})
 
     def text(self, path: str) -> str | None:
-        """Return a file of this revision; None where it has none."""
-        return content(self.commit, path)
+        """Return one of `reports`; None where it has none."""
+        return refs.file(self.commit, path) if path in self.reports else None
 
     @cached_property
     def curves(self) -> Mapping[str, Rows]:
@@ -102,20 +102,13 @@ def table(text: str) -> list[dict[str, str]]:
         return []
 
 
-def content(commit: str, path: str) -> str | None:
-    """Return a file of a commit; None where it has none."""
-    if not git.git("ls-tree", commit, "--", path):
-        return None
-    return git.git("cat-file", "blob", f"{commit}:./{path}")
-
-
 def read(commit: str) -> Revision:
     """Read what a commit says of its results.
 
     Raises:
         UserError: it has no `dvc.lock`, or one that DVC did not write.
     """
-    text = content(commit, "dvc.lock")
+    text = refs.file(commit, refs.LOCK)
     if text is None:
         raise UserError(f"{commit[:7]} has no dvc.lock; run `dvc repro` there and commit it")
     try:
@@ -137,7 +130,7 @@ def read(commit: str) -> Revision:
             f"dvc.lock of {commit[:7]}: not what DVC writes ({why}); run `dvc repro` there and "
             "commit it"
         ) from None
-    return Revision(commit, variants, folders, tree(commit), frozenset(outputs))
+    return Revision(commit, variants, folders, refs.listing(commit, "reports"), frozenset(outputs))
 
 
 def checked(path: str) -> str:
@@ -170,13 +163,6 @@ def epochs(entry: Mapping[str, Any]) -> int:
         return min(MOST, int(values["train.epochs"]) * len(values["train.seeds"]))
     except (KeyError, TypeError, ValueError):
         return 0
-
-
-def tree(commit: str) -> dict[str, str]:
-    """Return git's hash of every file in `reports/` of a commit, by path."""
-    listed = git.git("ls-tree", "-r", "-z", commit, "--", "reports")
-    entries = (line.partition("\t") for line in listed.split("\0") if line)
-    return {path: facts.split()[2] for facts, _, path in entries}
 
 
 def together(names: Iterable[str], revision: Revision) -> list[str]:

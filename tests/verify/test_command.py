@@ -35,7 +35,7 @@ class Fake:
         self.difference = ""
         self.ran: list[str] = []
 
-    def room(self) -> int:
+    def slots(self) -> int:
         return 1
 
     def epochs(self, step: str) -> int:
@@ -56,7 +56,7 @@ class Fake:
         files = (f"{s}/{name}.json" for s in (RESULTS, METRICS) for name in self.evaluated)
         return dict.fromkeys(files, b"{}")
 
-    def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
+    def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
         results = {step: future.result() for step, future in ended.items()}
         return {s: Outcome("failed" if code else "done", log) for s, (code, log) in results.items()}
 
