@@ -83,7 +83,9 @@ def obstacle(job: Job) -> str:
         except PackageNotFoundError:
             installed = "not installed"
         if installed != wanted:
-            return f"{name} {installed}, not {wanted}: another fingerprint; run `make install` there"
+            return (
+                f"{name} {installed}, not {wanted}: another fingerprint; run `make install` there"
+            )
     if not Path(".dvc").is_dir():
         return f"started in {Path.cwd()}, which is no clone of this project's root folder"
     wanted = f"{job.commit}^{{commit}}"
