@@ -106,7 +106,12 @@ def create(database: Path) -> None:
         if database.exists():
             return
         partial = database.with_name(f"{database.name}.partial")
-        for leftover in database.parent.glob(f"{partial.name}*"):  # with SQLite's own beside it
+        # What SQLite left beside a file that was killed in the making, or deleted, would damage
+        # the new one
+        for leftover in (
+            *database.parent.glob(f"{partial.name}*"),
+            *database.parent.glob(f"{database.name}-*"),
+        ):
             leftover.unlink()
         artifacts = (database.parent / ARTIFACTS).resolve().as_uri()
         SqlAlchemyStore(f"{SQLITE}{partial}", artifacts).engine.dispose()
