@@ -300,6 +300,7 @@ def ui(
     page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
     charts = "compareRunsMode=CHART"
     print(f"runs:     {page}&viewStateShareKey=variants")
+    print(f"seeds:    {page}&viewStateShareKey=seeds")
     print(f"curves:   {page}&viewStateShareKey=variants&{charts}")
     print(f"branches: {page}&viewStateShareKey=branches&{charts}", flush=True)
     # One worker and no job runners: the page is for one person, and starts in seconds. Host

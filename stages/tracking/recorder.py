@@ -185,6 +185,7 @@ class LiveRecorder:
         self.seconds = 0.0  # spent on tracking
 
     def __enter__(self) -> LiveRecorder:
+        self.load()
         try:
             self.shielded(self.begin)
         except BaseException as error:  # a signal that waited: `__exit__` will not be called
@@ -194,6 +195,29 @@ class LiveRecorder:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.end(status_after(kind))
+
+    def load(self) -> None:
+        """Import what recording takes, at no charge to the store's time: on a busy machine that may
+        be more than all of it."""
+        begin = time.perf_counter()
+        try:
+            import mlflow.tensorflow  # noqa: F401
+
+            from stages.plots import loss  # noqa: F401
+            from stages.tracking import runs, store  # noqa: F401
+        except Exception as error:  # whatever is wrong with an installation
+            self.lose(error)
+        self.seconds += time.perf_counter() - begin
+
+    def lose(self, error: Exception) -> None:
+        """Say once that the record ends here, and why."""
+        self.lost = True
+        print(
+            f"warning: MLflow's store cannot be written ({reason(error)}); the training goes on "
+            "without it and its outputs are whole: when the store is back, `branchmark sync` "
+            "brings them in",
+            file=sys.stderr,
+        )
 
     def begin(self) -> None:
         """Open the store and start the variant's run."""
@@ -251,12 +275,6 @@ class LiveRecorder:
             try:
                 self.budget.call(action)
             except Exception as error:
-                self.lost = True
-                print(
-                    f"warning: MLflow's store cannot be written ({reason(error)}); the training "
-                    "goes on without it and its outputs are whole: when the store is back, "
-                    "`branchmark sync` brings them in",
-                    file=sys.stderr,
-                )
+                self.lose(error)
             finally:
                 self.seconds += time.perf_counter() - begin

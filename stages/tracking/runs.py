@@ -190,12 +190,16 @@ def log_model(
     import mlflow.tensorflow
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
+    from mlflow.utils import requirements_utils
 
     from stages.training import model_file
 
     pixels = TensorSpec(np.dtype(np.float32), (-1, 28, 28))
     probabilities = TensorSpec(np.dtype(np.float32), (-1, 10))
     libraries = {**training.params["libraries"], "mlflow": mlflow.__version__}
+    # To warn of other versions than the installed ones, MLflow would list the files of all that is
+    # installed, which takes a second or two, and no option of it says not to
+    requirements_utils._MODULES_TO_PACKAGES = requirements_utils._MODULES_TO_PACKAGES or {}
     with tempfile.TemporaryDirectory() as folder:
         mlflow.tensorflow.save_model(
             model_file.load(model),

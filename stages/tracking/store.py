@@ -52,8 +52,8 @@ def open_store() -> tuple[MlflowClient, str]:
     if uri.startswith(SQLITE):
         database = Path(uri.removeprefix(SQLITE))
         location = (database.parent / ARTIFACTS).resolve().as_uri()
-        create(database)
         quicken()
+        create(database)
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -106,12 +106,19 @@ def create(database: Path) -> None:
         if database.exists():
             return
         partial = database.with_name(f"{database.name}.partial")
-        for leftover in database.parent.glob(f"{partial.name}*"):  # with SQLite's own beside it
+        # What SQLite left beside a file that was killed in the making, or deleted, would damage
+        # the new one
+        for leftover in (
+            *database.parent.glob(f"{partial.name}*"),
+            *database.parent.glob(f"{database.name}-*"),
+        ):
             leftover.unlink()
         artifacts = (database.parent / ARTIFACTS).resolve().as_uri()
         SqlAlchemyStore(f"{SQLITE}{partial}", artifacts).engine.dispose()
         with closing(sqlite3.connect(partial)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")  # stays so: see `quicken`
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
         partial.rename(database)
 
 
@@ -129,6 +136,8 @@ def quicken() -> None:
 
 
 def asynchronous(connection: Any, _: object) -> None:
-    """Set what holds for a connection alone."""
+    """Set what holds for a connection alone; of a store in the making nothing is to be lost."""
     if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous = NORMAL")
+        file = connection.execute("PRAGMA database_list").fetchone()[2]
+        mode = "OFF" if file.endswith(".partial") else "NORMAL"
+        connection.execute(f"PRAGMA synchronous = {mode}")

@@ -74,9 +74,9 @@ def branched(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> P
     project.commit("sgd learns faster; only one variant is trained yet")
     project.git("switch", "--quiet", "main")
     project.git("tag", "before", "main~1")  # there was no dvc.lock
-    for path in (project.root / "mlflow.db", project.root / "mlflow.db.lock"):
+    for path in project.root.glob("mlflow.db*"):
         path.unlink()
-    shutil.rmtree(project.root / "mlruns")
+    shutil.rmtree(project.root / "mlruns", ignore_errors=True)
     return project
 
 
@@ -505,8 +505,7 @@ def drifted(project: Project) -> str:
     listing = json.loads(cached(project, "runs/elu").read_text())
     files = {each["relpath"]: each["md5"] for each in listing}
     history = in_cache(project, files["history.csv"]).read_text()
-    changed = history.replace("1,1,0.", "1,1,1.", 1)
-    assert changed != history
+    changed = history.replace("\n1,1,", "\n1,1,1", 1)
     summary = json.loads(in_cache(project, files["summary.json"]).read_text())
     rows = [line for line in changed.splitlines(True) if line.startswith(("seed", "1,"))]
     summary["seeds"]["1"]["history"] = hashlib.sha256("".join(rows).encode()).hexdigest()

@@ -29,10 +29,10 @@ def lines(planned: Plan) -> list[str]:
     return list(told(planned.steps))
 
 
-LABELS = {"live_on": "|m|", "dvc_output": "a", "numbers": "n"}
+LABELS: dict[str, Any] = {"live_on": "|m|", "dvc_output": "a", "numbers": "n"}
 
 
-def in_step(**tags: str) -> ObservedState:
+def in_step(**tags: Any) -> ObservedState:
     """A store that says of the branch m what is so."""
     return observed(*runs(**(LABELS | tags)))
 
@@ -100,7 +100,7 @@ def test_a_run_that_is_still_written_is_left_alone() -> None:
 
 
 def test_runs_of_processes_that_are_gone_end_with_their_models() -> None:
-    tags = {"host": "h", "pid": "7"}
+    tags: dict[str, Any] = {"host": "h", "pid": "7"}
     dead = run("dead", "RUNNING", seed="1", **tags)
     left = plan(DesiredState(), observed(dead), (), gone=lambda found: found.get("pid") == "7")
     assert list(told(left.steps)) == ["dead: killed: process 7 on h is gone"]

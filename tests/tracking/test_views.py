@@ -9,7 +9,7 @@ LONGEST = 5000  # characters of an experiment's tag that MLflow's database keeps
 
 def test_only_views_that_differ_are_written() -> None:
     every = view.lacking({})
-    assert list(every) == [view.TAG + "variants", view.TAG + "branches"]
+    assert list(every) == [view.TAG + name for name in ("variants", "seeds", "branches")]
     assert view.lacking(every | {"mlflow.note.content": "a person's"}) == {}
     changed = view.TAG + "branches"
     assert view.lacking(every | {changed: "{}"}) == {changed: every[changed]}
