@@ -10,7 +10,7 @@ import pytest
 from stages.evaluation import results
 from stages.evaluation.results import HEADLINE, Result
 
-SEEDS = {
+SEEDS: dict[int, results.Scores] = {
     3: {**dict.fromkeys(HEADLINE, 0.5), "epochs_to_target": None},
     1: dict.fromkeys(HEADLINE, 0.25),
 }
