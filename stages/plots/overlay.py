@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -36,7 +37,7 @@ def curves(
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat[len(variants) :]:
         axes.set_visible(False)
-    sides = [(*base, GREY, "--"), (*head, BLUE, "-")]
+    sides: list[tuple[str, pd.DataFrame, str, Any]] = [(*base, GREY, "--"), (*head, BLUE, "-")]
     for axes, variant in zip(panels.flat, variants, strict=False):
         for _, table, colour, dash in sides:
             if len(own := table[table["variant"] == variant]):
