@@ -38,9 +38,9 @@ def main() -> None:
     for name, picture in pictures.items():
         write(REPORTS / f"{name}.png", picture)
     with replaced(REPORTS / "loss") as folder:
-        for variant, rows in table.groupby("variant", sort=False):
-            epochs = cast(list[Row], rows.to_dict("records"))
-            (folder / f"{variant}.png").write_bytes(loss.picture(epochs, str(variant)))
+        for variant, epochs in table.groupby("variant", sort=False):
+            rows = cast("list[Row]", epochs.to_dict("records"))
+            (folder / f"{variant}.png").write_bytes(loss.picture(rows, str(variant)))
 
 
 if __name__ == "__main__":

@@ -143,8 +143,8 @@ def terminal(
     for name, keys in (("added", found.added), ("removed", found.removed)):
         if keys:
             console.print(Text(f"{name}: {', '.join(keys)}"))
-    for conflict in conflicts(found):
-        console.print(Text(conflict, style=STYLES[WORSE]))
+    for sentence in conflicts(found):
+        console.print(Text(sentence, style=STYLES[WORSE]))
     console.print(Text(headline(found), style="bold"))
     console.print(Text(method(found), style="dim"))
 
