@@ -35,10 +35,11 @@ test: install  ## Run the tests
 	python -m pytest
 
 .PHONY: check
-check: install  ## Lint, check formatting and types
+check: install  ## Lint, check formatting, types, and which part may import which
 	ruff check .
 	ruff format --check .
 	mypy
+	branchmark check
 
 .PHONY: format
 format: install  ## Format the code
@@ -50,7 +51,7 @@ ui: install  ## Open MLflow's page of this project on this machine
 	branchmark ui
 
 .PHONY: bench
-bench: install  ## Measure: an epoch in five ways, a stage by phase, the grid by DVC and side by side
+bench: install  ## Measure this tree beside an earlier commit: evaluate, a stage by phase, dvc.lock
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -m tests.bench
 
 .PHONY: lock

@@ -37,13 +37,13 @@ def root(context: typer.Context) -> None:
 
 @app.command()
 def check() -> None:
-    """Check params.yaml against its schema, the pipeline and the installed libraries."""
-    from stages.params import schema as params
-    from stages.repro import pipeline
+    """Check params.yaml, dvc.yaml, the imports of the code and the installed libraries."""
+    from stages import params
+    from stages.repro import preflight
 
-    variants = params.load().variants()
-    pipeline.check()
-    print(f"params.yaml and dvc.yaml are sound: {len(variants)} variants")
+    settings = params.load()
+    preflight.check(settings)
+    print(f"params.yaml, dvc.yaml and stages/ are sound: {len(settings.variants())} variants")
 
 
 @app.command()
@@ -53,7 +53,7 @@ def repro(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default one a core."),
+        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default what fits."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Run also what is up to date.")
@@ -70,9 +70,9 @@ def repro(
     from threading import Thread
 
     from stages.repro import run as repro
-    from stages.sync.up_to_date import settled
+    from stages.sync.up_to_date import up_to_date
 
-    if not settled():  # it takes as long as DVC's look at the pipeline, which is another process
+    if not up_to_date():  # it takes as long as DVC's look at the pipeline, which is another process
         Thread(target=import_module, args=("stages.sync.command",), daemon=True).start()
 
     report = repro.repro(target or [], jobs, force, fail_fast, cluster)
@@ -86,17 +86,17 @@ def bring_in() -> None:
     Nor is it one that the last commit's results are gone, where others have been made since: on a
     fresh clone, on another kind of CPU.
     """
-    from stages.sync.up_to_date import settled
-    from stages.vcs.git import git
+    from stages.sync.up_to_date import up_to_date
+    from stages.vcs import worktree
 
-    if settled():
+    if up_to_date():
         return
     from stages.sync.desired import Missing
 
     try:
         sync(quiet=True)
     except UserError as error:
-        if isinstance(error, Missing) and git("status", "--porcelain", "--", "dvc.lock"):
+        if isinstance(error, Missing) and worktree.changed("dvc.lock"):
             print("dvc.lock is new: commit it with reports/, and `branchmark sync` brings it in")
         else:
             print(f"warning: {error}", file=sys.stderr)
@@ -128,37 +128,48 @@ def compare(
     pictures: Annotated[
         Path | None, typer.Option(help="Write curves.png and differences.png to this folder.")
     ] = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="What `branchmark verify` wrote about HEAD.")
+    ] = None,
     fail_on: Annotated[
-        Literal["worse"] | None, typer.Option(help="Exit with 1 when something is worse.")
+        Literal["worse"] | None,
+        typer.Option(
+            help="Exit with 1 when something is worse, or has the same fingerprint and "
+            "other numbers."
+        ),
     ] = None,
 ) -> None:
     """Judge HEAD against BASE: what changed, and is it better, worse, or within noise?"""
     from rich.console import Console
 
-    from stages.compare import changes
+    from stages.compare import changes, snapshot
     from stages.compare import comparison as judge
     from stages.compare import report as views
-    from stages.compare import snapshot as side
+    from stages.compare.proof import line
     from stages.core.folders import write
 
-    sides = side.side(base or side.merge_base(head)), side.side(head)
+    sides = (
+        snapshot.snapshot(base or snapshot.merge_base(head)),
+        snapshot.snapshot(head),
+    )
     found, changed = judge.compare(*sides), changes.changes(*sides)
     pages = pages_of(found)
-    views.terminal(found, changed, Console(), pages)
+    proved = line(proof, found.head.commit) if proof else ""
+    views.terminal(found, changed, Console(), pages, proved)
     if markdown:
-        write(markdown, views.as_markdown(found, changed, pages))
+        write(markdown, views.as_markdown(found, changed, pages, proved))
     if json:
-        write(json, views.as_json(found, changed, pages))
+        write(json, views.as_json(found, changed, pages, proved))
     if html:
         from stages.compare.page import page
 
-        write(html, page(found, changed, pages))
+        write(html, page(found, changed, pages, proved))
     if pictures:
-        from stages.plots import overlay
+        from stages.compare import pictures as drawn
 
-        write(pictures / "curves.png", overlay.curves(found))
-        write(pictures / "differences.png", overlay.differences(found))
-    if fail_on and any(row.verdict == judge.WORSE for row in found.rows):
+        write(pictures / "curves.png", drawn.curves(found))
+        write(pictures / "differences.png", drawn.differences(found))
+    if fail_on and found.worse:
         raise typer.Exit(1)
 
 
@@ -169,7 +180,7 @@ def pages_of(found: Comparison) -> PagesOf:
     from stages.tracking.links import links
 
     try:
-        known = links(each for row in found.rows for each in row.fingerprints)
+        known = links((row.variant, each) for row in found.rows for each in row.fingerprints)
         why = "there is no MLflow store here"
     except Exception as error:
         known, why = None, reason(error)
@@ -178,10 +189,58 @@ def pages_of(found: Comparison) -> PagesOf:
         return nowhere
 
     def pages(row: Row) -> Pages:
-        base, head = map(known.run, row.fingerprints)
-        return Pages(base, head, known.together(row.fingerprints))
+        keys = [(row.variant, fingerprint) for fingerprint in row.fingerprints]
+        base, head = map(known.run, keys)
+        return Pages(base, head, known.together(keys))
 
     return pages
+
+
+@app.command()
+def verify(
+    variant: Annotated[
+        list[str] | None, typer.Argument(help="Variants, e.g. adam-0.3; all by default.")
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many of them, chosen by the commit's hash."),
+    ] = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option(metavar="REV", help="Only those that changed since the merge base with REV."),
+    ] = None,
+    rev: Annotated[str, typer.Option(metavar="REV", help="The revision to prove.")] = "HEAD",
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default what fits."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the proof as JSON here.")] = None,
+) -> None:
+    """Prove numbers by doing them again: train, evaluate and compare every byte with git's.
+
+    It RUNS the revision's own code, in a temporary clone, without DVC's cache and without MLflow:
+    name only revisions whose code you would run.
+
+    Exit code 0: all is proved. 1: something differs. 3: nothing differs, but something could not
+    be tried.
+    """
+    from rich.console import Console
+
+    from stages.core.folders import write
+    from stages.verify import command, table
+    from stages.verify.proof import CODES
+
+    console = Console(highlight=False)
+    try:
+        asked = command.Asked(variant or [], sample, changed_since, rev, jobs)
+        proof = command.verify(asked, console)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(CODES["could not be tried"]) from None
+    table.show(proof, console)
+    if json:
+        write(json, proof.text())
+    raise typer.Exit(proof.code)
 
 
 @app.command()
@@ -241,6 +300,7 @@ def ui(
     page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
     charts = "compareRunsMode=CHART"
     print(f"runs:     {page}&viewStateShareKey=variants")
+    print(f"seeds:    {page}&viewStateShareKey=seeds")
     print(f"curves:   {page}&viewStateShareKey=variants&{charts}")
     print(f"branches: {page}&viewStateShareKey=branches&{charts}", flush=True)
     # One worker and no job runners: the page is for one person, and starts in seconds. Host

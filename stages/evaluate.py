@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -15,15 +17,17 @@ from stages.core.errors import UserError, run
 from stages.core.folders import replaced, write
 from stages.data import arrays
 from stages.evaluation import claims, scores
-from stages.evaluation.measure import Guesses, Measure
+from stages.evaluation.measure import Measure, Measured
 from stages.evaluation.results import Result
 from stages.tracking.evaluation import join
 from stages.training import arithmetic, history, result
 from stages.training.history import Row
 from stages.training.result import Summary
 from stages.training.variants import Variant
+from stages.vcs import lockfile
 
 RUNS, REPORTS, NOTEBOOK = Path("runs"), Path("reports"), Path("data/notebook.csv")
+LOCK = Path("dvc.lock")
 
 
 def main(
@@ -39,45 +43,49 @@ def main(
         raise UserError(f"{', '.join(sorted(unknown))}: params.yaml has no such variant")
     arithmetic.check_libraries(next(iter(variants.values())).libraries)
     data = arrays.load(Path("data/prepared"))
-    measure, target = Measure(data), settings.target.validation_accuracy
+    chosen = {name: variants[name] for name in only or variants}
+    measured = Measure(data).all({name: models(variant) for name, variant in chosen.items()})
     results: dict[str, Result] = {}
     rows: dict[str, list[Row]] = {}
-    guesses: dict[str, list[Guesses]] = {}
-    for name in only or variants:
-        results[name], rows[name], guesses[name] = evaluated(variants[name], measure, target)
+    for name, variant in chosen.items():
+        target = settings.target.validation_accuracy
+        results[name], rows[name] = scored(variant, measured[name], target)
 
     with replaced(REPORTS / "results") as full, replaced(REPORTS / "metrics") as headline:
         for name, found in results.items():
             (full / f"{name}.json").write_text(found.text(), encoding="utf-8")
             (headline / f"{name}.json").write_text(found.headline(), encoding="utf-8")
     if not only:
-        about_all(settings, results, rows, guesses, data)
+        remove_former(variants)
+        about_all(settings, results, rows, measured)
         join(results)
 
 
-def evaluated(
-    variant: Variant, measure: Measure, target: float
-) -> tuple[Result, list[Row], list[Guesses]]:
-    """Return the scores of a variant, its history and its guesses on test, seed by seed."""
+def models(variant: Variant) -> tuple[Variant, list[Path]]:
+    """Return a variant and its model files, in the order of its seeds' numbers."""
     folder = RUNS / variant.name
     if not folder.exists():
         raise UserError(f"{folder}: missing; run `dvc repro {variant.stage}`")
+    return variant, [folder / result.model_name(seed) for seed in sorted(variant.train.seeds)]
+
+
+def scored(variant: Variant, measured: list[Measured], target: float) -> tuple[Result, list[Row]]:
+    """Return the scores of a variant and its history."""
+    folder = RUNS / variant.name
     summary, rows = Summary.read(folder / result.SUMMARY), history.read(folder / result.HISTORY)
-    by_seed, guesses = {}, []
-    for seed in sorted(variant.train.seeds):
-        measured, guessed = measure(variant, folder / result.model_name(seed))
-        by_seed[seed] = scores.of_seed(measured, rows[seed], target)
-        guesses.append(guessed)
-    found = Result(summary.fingerprint, by_seed, summary.fingerprints)
-    return found, [row for seed in sorted(rows) for row in rows[seed]], guesses
+    seeds = {
+        seed: scores.of_seed(each.scores, rows[seed], target)
+        for seed, each in zip(sorted(variant.train.seeds), measured, strict=True)
+    }
+    found = Result(summary.fingerprint, seeds, summary.fingerprints)
+    return found, [row for seed in sorted(rows) for row in rows[seed]]
 
 
 def about_all(
     settings: params.Params,
     results: dict[str, Result],
     rows: dict[str, list[Row]],
-    guesses: dict[str, list[Guesses]],
-    data: arrays.Prepared,
+    measured: dict[str, list[Measured]],
 ) -> None:
     """Write what is said of all variants together."""
     table = pd.concat(
@@ -90,7 +98,7 @@ def about_all(
         "validation_accuracy": results[champion].mean("validation_accuracy"),
         "test_accuracy": results[champion].mean("test_accuracy"),
         "seeds": len(results[champion].seeds),
-        "confusion": confusion(guesses[champion], data.test.labels),
+        "confusion": confusion(measured[champion]),
     }
     judged = claims.judge(settings, results, table)
     tables = claims.tables(settings, table, pd.read_csv(NOTEBOOK))
@@ -100,12 +108,23 @@ def about_all(
     write(REPORTS / "curves.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
-def confusion(guesses: list[Guesses], labels: arrays.Labels) -> list[list[float]]:
-    """Return the mean confusion matrix of the seeds: percent of the true class, a row each."""
-    counts = np.zeros((10, 10))
-    for guessed in guesses:
-        np.add.at(counts, (labels, guessed), 1)
+def confusion(measured: list[Measured]) -> list[list[float]]:
+    """Return the confusion matrix of all seeds: percent of the true class, a row each."""
+    counts = np.sum([each.confusion for each in measured], axis=0)
     return np.round(100 * counts / counts.sum(axis=1, keepdims=True), 4).tolist()  # type: ignore[no-any-return]
+
+
+def remove_former(variants: Collection[str]) -> None:
+    """Remove the outputs of variants that are no more: DVC leaves them, and a fresh clone, where
+    they are not, would have another `runs` than this stage took. What is not of DVC stays."""
+    stages = lockfile.stages(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else {}
+    outputs = {out["path"] for stage in stages.values() for out in stage.get("outs", ())}
+    for path in RUNS.iterdir():
+        if path.name not in variants and path.as_posix() in outputs and path.is_dir():
+            shutil.rmtree(path)
+            print(
+                f"{path}: removed; params.yaml has no such variant, and DVC's cache has its files"
+            )
 
 
 if __name__ == "__main__":

@@ -24,14 +24,14 @@ def main() -> None:
             (folder / name).write_bytes(content)
 
 
-def first_of(places: Iterable[Source], hashes: dict[str, str]) -> dict[str, bytes]:
-    """The files of the first source that has all of them as `hashes` wants them.
+def first_of(candidates: Iterable[Source], hashes: dict[str, str]) -> dict[str, bytes]:
+    """Return the files of the first source that has all of them as `hashes` wants them.
 
     Raises:
         UserError: no source has them; it says what was tried, and what to do.
     """
     tried = []
-    for source in places:
+    for source in candidates:
         try:
             files = take(source, hashes)
         except Unavailable as reason:
@@ -49,14 +49,14 @@ def first_of(places: Iterable[Source], hashes: dict[str, str]) -> dict[str, byte
 
 
 def take(source: Source, hashes: dict[str, str]) -> dict[str, bytes]:
-    """The decompressed files of one source; raises Unavailable, for a wrong hash too."""
+    """Return the decompressed files of one source; raise Unavailable, for a wrong hash too."""
     files = {}
     with sources.scratch() as folder:
         for name, expected in hashes.items():
             files[name] = sources.read(source.find(name, Path(folder)))
-            found = hashlib.sha256(files[name]).hexdigest()
-            if found != expected:
-                raise Unavailable(f"{name}: SHA-256 expected {expected}, found {found}")
+            actual = hashlib.sha256(files[name]).hexdigest()
+            if actual != expected:
+                raise Unavailable(f"{name}: SHA-256 expected {expected}, found {actual}")
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from stages.core.folders import replaced, write
 from stages.data import arrays
 from stages.evaluation import results
 from stages.plots import activations, charts, forest, loss, samples
+from stages.training.history import Row
 
 REPORTS, PREPARED = Path("reports"), Path("data/prepared")
 
@@ -36,9 +38,9 @@ def main() -> None:
     for name, picture in pictures.items():
         write(REPORTS / f"{name}.png", picture)
     with replaced(REPORTS / "loss") as folder:
-        for name, rows in table.groupby("variant", sort=False):
-            picture = loss.picture(rows.to_dict("records"), str(name))
-            (folder / f"{name}.png").write_bytes(picture)
+        for variant, rows in table.groupby("variant", sort=False):
+            epochs = cast(list[Row], rows.to_dict("records"))
+            (folder / f"{variant}.png").write_bytes(loss.picture(epochs, str(variant)))
 
 
 if __name__ == "__main__":

@@ -1,218 +1,156 @@
-"""`make bench`: an epoch in five ways, a training stage by phase, and the whole grid by DVC alone
-and by `branchmark repro`.
+"""`make bench`: this working tree beside an earlier commit, on the real data, in one run.
 
-The ways take turns, some epochs each in every round, so that whatever else the machine does meets
-them alike; the medians of the rounds are compared.
+    python -m tests.bench --before 316655b --grid
+
+Each side is a copy of its own with a store of its own. They take turns, so that whatever else the
+machine does meets both.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import Annotated
 
+from mlflow import MlflowClient
 from rich.console import Console
 from rich.table import Table
+from typer import Option, run
 
-from stages.params import schema as params
-from stages.data import arrays
-from stages.training import epoch, layers
-from stages.training.arithmetic import keras, tf
-from tests.project import Project
+from stages.core.errors import UserError
+from stages.vcs import cache, git
+from tests.project import ROOT, Project
 
-import numpy as np  # isort: skip  (after backend, which tells it to use one thread)
-
-ROOT = Path(__file__).parent.parent
-ROUNDS, EPOCHS = 5, 3  # turns of each way, epochs of a turn
-STAGE = "train@adam-0.3"
-VARIANT = params.load(ROOT / "params.yaml").variant(STAGE)
-BATCH = VARIANT.train.batch_size
+STAGE, VARIANT = "train@adam-0.3", "adam-0.3"
+PREFIX = "system/seconds_"
 
 
-def fitting(data: arrays.Prepared, **compiled: Any) -> Iterator[None]:
-    """Keras' `fit`, as the notebook calls it."""
-    network, optimizer = layers.seeded(VARIANT, seed=1)
-    network.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **compiled)
-    train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
-    while True:
-        network.fit(*train, batch_size=BATCH, epochs=EPOCHS, validation_data=validation, verbose=0)
-        yield
+@dataclass(frozen=True)
+class Side:
+    """A copy of the project, its data prepared."""
 
+    name: str
+    project: Project
+    commit: str  # "" for the working tree
 
-class EqualBatches(epoch.WholeEpoch):
-    """For XLA, which needs to know the size of each batch: 48,000 rows are 1,500 equal ones."""
+    @classmethod
+    def make(cls, name: str, root: Path, commit: str, raw: Path) -> Side:
+        """Copy the commit, or the working tree, and prepare the data."""
+        if commit:
+            subprocess.run(["git", "clone", "-q", "--shared", str(ROOT), str(root)], check=True)
+            subprocess.run(["git", "-C", str(root), "checkout", "-q", commit], check=True)
+        side = cls(name, Project.at(root) if commit else Project(root), commit)
+        (root / "data/raw").symlink_to(raw)
+        side.python("stages.prepare")
+        return side
 
-    def train_step(self, order: Any) -> dict[str, Any]:
-        """As `WholeEpoch`, without a smaller last batch."""
-        keras_step = super(epoch.WholeEpoch, self).train_step
-
-        def step(i: Any) -> Any:
-            rows = tf.slice(order, [i * BATCH], [BATCH])
-            keras_step((tf.gather(self.pixels, rows), tf.gather(self.labels, rows)))
-            return i + 1
-
-        tf.while_loop(lambda i: i < order.shape[0] // BATCH, step, [0])
-        return self.get_metrics_result()  # type: ignore[no-any-return]
-
-
-def ours(data: arrays.Prepared) -> Iterator[None]:
-    """A whole epoch in one graph call."""
-    train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
-    trainer = epoch.compiled(*layers.seeded(VARIANT, seed=1), *train, BATCH)
-    return epochs_of(trainer, len(train[1]), validation)
-
-
-def ours_under_xla(data: arrays.Prepared) -> Iterator[None]:
-    """The same, compiled by XLA."""
-    train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
-    network, optimizer = layers.seeded(VARIANT, seed=1)
-    trainer = EqualBatches(network, *train, BATCH)
-    trainer.compile(
-        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=True
-    )
-    return epochs_of(trainer, len(train[1]), validation)
-
-
-def epochs_of(trainer: Any, rows: int, validation: Any) -> Iterator[None]:
-    """A turn each time."""
-    for seed in range(1000):
-        epoch.fit(trainer, epoch.orders(rows, EPOCHS, seed), validation, [])
-        yield
-
-
-def products(data: arrays.Prepared) -> Iterator[None]:
-    """The six matrix products of every step, in NumPy: two forward, four back."""
-    x, _ = arrays.scaled(data.train)
-    pixels = x.reshape(len(x), 784)
-    random = np.random.default_rng(0)
-    w1 = random.random((784, 100), dtype=np.float32)
-    w2 = random.random((100, 10), dtype=np.float32)
-    error = random.random((BATCH, 10), dtype=np.float32)
-    while True:
-        for _ in range(EPOCHS):
-            for i in range(0, len(pixels) - BATCH + 1, BATCH):
-                batch = pixels[i : i + BATCH]
-                hidden = batch @ w1
-                hidden @ w2
-                hidden.T @ error
-                back = error @ w2.T
-                batch.T @ back
-                back @ w1.T
-        yield
-
-
-def epochs(data: arrays.Prepared) -> dict[str, float]:
-    """The median seconds of an epoch, by way."""
-    ways: dict[str, Iterator[None]] = {
-        "the notebook's fit": fitting(data),
-        "fit with steps_per_execution=500": fitting(data, steps_per_execution=500),
-        "a whole epoch in one call (this project)": ours(data),
-        "the same under XLA (other bits)": ours_under_xla(data),
-        "the matrix products alone (NumPy)": products(data),
-    }
-    took: dict[str, list[float]] = {name: [] for name in ways}
-    for way in ways.values():
-        next(way)  # the first call traces and compiles
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
-            took[name].append(timed(way) / EPOCHS)
-    return {name: median(values) for name, values in took.items()}
-
-
-def timed(way: Iterator[None]) -> float:
-    """The seconds that a turn takes."""
-    begin = time.perf_counter()
-    next(way)
-    return time.perf_counter() - begin
-
-
-def stage() -> tuple[dict[str, float], float, float]:
-    """Seconds by phase, all seconds, and peak memory in GB of a training stage, in a
-    folder of its own with a store of its own."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for link in ("stages", "data", "params.yaml", "dvc.yaml"):
-            (folder / link).symlink_to(ROOT / link)
-        uri = f"sqlite:///{folder}/mlflow.db"
-        os.environ["MLFLOW_TRACKING_URI"] = uri
-        from stages.tracking.store import open_store
-
-        client, experiment = open_store()  # made once for a project, not once for a stage
-        command = [sys.executable, "-m", "stages.train", STAGE]
+    def python(self, *arguments: str) -> float:
+        """Run a program of the side; return its seconds."""
         begin = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder)
-        _, status, usage = os.wait4(process.pid, 0)
-        total = time.perf_counter() - begin
-        assert status == 0, "the stage failed"
-        (run,) = client.search_runs([experiment], "tags.`mlflow.runName` = 'adam-0.3'")
-    prefix = "system/seconds_"
-    found = run.data.metrics.items()
-    phases = {name.removeprefix(prefix): value for name, value in found if name.startswith(prefix)}
-    phases["exit and the rest"] = total - sum(phases.values())
-    return phases, total, usage.ru_maxrss / 1e6
+        self.project.ok(
+            sys.executable, "-m", *arguments,
+            MLFLOW_TRACKING_URI=self.project.uri(), BRANCHMARK_FORCE="1", PYTHONPATH="",
+        )  # fmt: skip
+        return time.perf_counter() - begin
+
+    def lines(self) -> list[int]:
+        """Return the lines of `dvc.lock` of each training stage."""
+        lock = git.git("show", f"{self.commit}:dvc.lock") if self.commit else ""
+        parts = re.split(r"^(?=  [^ ])", lock or (ROOT / "dvc.lock").read_text(), flags=re.M)
+        return [part.count("\n") for part in parts if "-m stages.train" in part]
+
+    def stage(self) -> dict[str, float]:
+        """Train a variant; return the seconds by phase and in all."""
+        total = self.python("stages.train", STAGE)
+        client = MlflowClient(self.project.uri())
+        (experiment,) = (e for e in client.search_experiments() if e.name != "Default")
+        query = f"tags.`mlflow.runName` = '{VARIANT}'"
+        (trained, *_) = client.search_runs([experiment.experiment_id], query)
+        phases = {
+            name.removeprefix(PREFIX): seconds
+            for name, seconds in trained.data.metrics.items()
+            if name.startswith(PREFIX)
+        }
+        measured = sum(phases.values())
+        return {
+            **phases,
+            "exit and the rest": total - measured,
+            "all": total,
+            "all but epochs": total - phases["epochs"],
+            "tracking, percent": 100 * phases["tracking"] / total,
+        }
+
+    def evaluate(self) -> dict[str, float]:
+        """Evaluate all variants, as they were trained; return the seconds, none without models."""
+        runs = self.project.root / "runs"
+        shutil.rmtree(runs, ignore_errors=True)
+        try:
+            if self.commit:
+                shutil.copytree(self.outputs(), runs)
+            else:
+                shutil.copytree(ROOT / "runs", runs)
+        except (UserError, FileNotFoundError) as error:
+            print(f"{self.name}: no models to evaluate ({error})", file=sys.stderr)
+            return {}
+        return {"evaluate": self.python("stages.evaluate")}
+
+    def outputs(self) -> Path:
+        """Return a copy of the commit's models."""
+        cache.pull(self.commit, "runs", self.project.root / ".bench")
+        return self.project.root / ".bench" / self.commit / "runs"
+
+    def grid(self) -> dict[str, float]:
+        """Make everything from nothing; return the seconds."""
+        for folder in ("runs", ".dvc/cache", "data/prepared"):
+            shutil.rmtree(self.project.root / folder, ignore_errors=True)
+        (self.project.root / "data/raw").unlink()
+        (self.project.root / "dvc.lock").unlink(missing_ok=True)
+        begin = time.perf_counter()
+        self.project.ok(
+            sys.executable, "-m", "stages.cli", "repro",
+            FASHION_MNIST_DIR=str(raw_data()), PYTHONPATH="",
+        )  # fmt: skip
+        return {"the whole grid, branchmark repro": time.perf_counter() - begin}
 
 
-def grid() -> dict[str, tuple[float, float]]:
-    """The seconds that all optimizers and dropouts take from the prepared data on, with a quarter
-    of the epochs, and those that it takes to find everything up to date (the median of five): by
-    DVC alone, and by `branchmark repro`."""
-    found = {}
-    for program in ("dvc", "branchmark"):
-        with tempfile.TemporaryDirectory() as name:
-            project = Project(Path(name))
-            with project.params() as content:
-                content["train"]["epochs"] = 5
-            for data in ("raw", "prepared"):
-                shutil.copytree(ROOT / "data" / data, project.root / "data" / data)
-            project.ok("dvc", "commit", "--force", "fetch", "prepare")
-            project.commit("data")
-            repro = partial(seconds, project, program, "repro", "train")
-            whole = repro()
-            project.commit("results")
-            repro()  # MLflow learns of the commit
-            repro()
-            found[program] = whole, median(repro() for _ in range(5))
-    return found
+def raw_data() -> Path:
+    """Return the folder with the four idx files of the real data set."""
+    return Path(os.environ.get("FASHION_MNIST_DIR") or ROOT / "data/raw").resolve()
 
 
-def seconds(project: Project, *command: str) -> float:
-    """The seconds that a command takes."""
-    begin = time.perf_counter()
-    project.ok(*command)
-    return time.perf_counter() - begin
-
-
-def main() -> None:
+def main(
+    before: Annotated[str, Option(help="The commit to compare with.")] = "316655b",
+    grid: Annotated[bool, Option(help="Make the whole grid from nothing too: an hour.")] = False,
+) -> None:
     """Measure and print."""
-    console = Console()
-    # First the stage: a process counts as its own the memory of the one that started it.
-    phases, total, memory = stage()
-    found = epochs(arrays.load(ROOT / "data/prepared"))
-    mine = found["a whole epoch in one call (this project)"]
-    table = Table("an epoch of adam with dropout 0.3, one thread", "seconds", "times ours")
-    for name, each in found.items():
-        table.add_row(name, f"{each:.3f}", f"{each / mine:.2f}")
-    console.print(table)
-    table = Table(f"stage {STAGE}", "seconds", "share")
-    for name, each in (*phases.items(), ("all", total)):
-        table.add_row(name, f"{each:.2f}", f"{100 * each / total:.1f} %")
-    console.print(table)
-    rest = total - phases["epochs"]
-    console.print(f"all that is not epochs: {rest:.2f} s; peak memory {memory:.2f} GB")
-    table = Table("14 variants, 5 epochs", "seconds", "up to date")
-    for program, (whole, nothing) in grid().items():
-        table.add_row(f"{program} repro train", f"{whole:.0f}", f"{nothing:.2f}")
-    console.print(table)
-    console.print(f"{keras.__name__} {keras.__version__}, {os.cpu_count()} cores")
+    table = Table("seconds", "before", "after", "ratio")
+    with tempfile.TemporaryDirectory() as name:
+        commit = git.git("rev-parse", "--verify", f"{before}^{{commit}}", cwd=ROOT)
+        sides = [
+            Side.make("before", Path(name, "before"), commit, raw_data()),
+            Side.make("after", Path(name, "after"), "", raw_data()),
+        ]
+        ways: list[Callable[[Side], dict[str, float]]] = [Side.stage, Side.evaluate]
+        for way in [*ways, Side.grid] if grid else ways:
+            old, new = (way(side) for side in sides)
+            for key in {**old, **new}:
+                one, other = old.get(key), new.get(key)
+                cells = ("" if each is None else f"{each:.2f}" for each in (one, other))
+                table.add_row(key, *cells, f"{other / one:.2f}" if one and other else "")
+        lines = [f"{min(found)} to {max(found)}" for found in (side.lines() for side in sides)]
+        table.add_row("lines of dvc.lock a training", *lines, "")
+    Console().print(table)
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
-    main()
+    os.chdir(ROOT)
+    run(main)

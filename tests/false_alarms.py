@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.progress import track
 
-from stages.params import schema as params
-from stages.data import arrays
-from stages.training import epoch, layers
-from stages.training.log import Log
-from stages.training import history
 from stages.compare.comparison import METRICS, NOISE, Row, judged
+from stages.data import arrays
 from stages.evaluation.intervals import of_mean
+from stages.params import schema as params
+from stages.training import epoch, layers
+from stages.training.trainer import Log, scaled
 
 SEEDS, SET, RESAMPLINGS = 20, 5, 1000
 BASE, CHANGED = "train@adam-0.0", "train@adam-0.3"
@@ -32,15 +32,15 @@ def trained(stage: str) -> Table:
     settings = params.load()
     variant = settings.variant(stage)
     data = arrays.load(Path("data/prepared"))
-    train, validation = arrays.scaled(data.train), arrays.scaled(data.validation)
+    train, validation = scaled(data.train), scaled(data.validation)
     trainer = epoch.compiled(*layers.seeded(variant, 0), *train, variant.train.batch_size)
     found: Table = {metric.name: [] for metric in METRICS}
     for seed in track(range(1, SEEDS + 1), description=stage):
-        log = Log(seed, Path(os.devnull), each=lambda *_: None)
+        log = Log(seed, Path(os.devnull), each_epoch=lambda *_: None)
         epoch.restart(trainer, *layers.seeded(variant, seed))
         order = epoch.orders(len(train[1]), variant.train.epochs, seed)
         epoch.fit(trainer, order, validation, [log])
-        table = history.frame(log.rows)
+        table = pd.DataFrame(log.rows)
         last = table.iloc[-1]
         reached = table["epoch"][table["val_accuracy"] >= settings.target.validation_accuracy]
         values = {

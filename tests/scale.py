@@ -6,7 +6,6 @@ of a small network and writes it under its own fingerprint. What is measured is 
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -22,55 +21,74 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from stages.evaluation.results import Result
 from tests.project import Project
 
 TRAIN = """
-import json, os, shutil
+import os, shutil
 from pathlib import Path
 from stages import params
-from stages.data import arrays
 from stages.core.folders import replaced
-from stages.training.identity import Provenance, code_of, source_of
+from stages.data import arrays
+from stages.training import history, identity, result
 
 variant = params.load().variant(os.environ["DVC_STAGE"])
-digest = arrays.load(Path("data/prepared")).digest
-provenance = Provenance(variant, digest, code_of(variant.stage), source_of(variant))
+rows, template = history.read(Path("template/run/history.csv")), Path("template/run")
 with replaced(Path("runs") / variant.name) as folder:
-    shutil.copytree("template/run", folder, dirs_exist_ok=True)
-    facts = json.loads((folder / "summary.json").read_text()) | provenance.summary()
-    (folder / "summary.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\\n")
+    seeds = {}
+    for seed, each in identity.of_seeds(variant, arrays.load(Path("data/prepared"))).items():
+        model = shutil.copy(template / result.model_name(seed), folder)
+        seeds[seed] = result.describe(each.text, Path(model), rows[seed])
+    result.write(folder, seeds, rows)
 """
 
 EVALUATE = """
-import json, shutil
+import shutil
+from dataclasses import replace
 from pathlib import Path
 import pandas as pd
 from stages import params
-from stages.evaluation.scores import key
+from stages.core.folders import replaced, write
+from stages.evaluation import results
+from stages.training.result import Summary
 
-template = json.loads(Path("template/reports/metrics.json").read_text())
-shutil.copytree("template/reports", "reports", dirs_exist_ok=True)
-table = pd.read_csv("template/run/history.csv")
-report, curves = {"champion": template["champion"]}, []
-for variant in params.load().variants():
-    summary = json.loads((Path("runs") / variant.name / "summary.json").read_text())
-    report[key(variant.name)] = template["adam-0_3"] | {"fingerprint": summary["fingerprint"]}
-    curves.append(table.assign(variant=variant.name))
-Path("reports/metrics.json").write_text(json.dumps(report, indent=2) + "\\n")
-columns = pd.read_csv("template/reports/curves.csv", nrows=0).columns
-pd.concat(curves)[columns].to_csv("reports/curves.csv", index=False, lineterminator="\\n")
+(template,) = results.read(Path("template/results")).values()
+table, curves = pd.read_csv("template/run/history.csv"), []
+with replaced(Path("reports/results")) as full, replaced(Path("reports/metrics")) as headline:
+    for variant in params.load().variants():
+        summary = Summary.read(Path("runs") / variant.name / "summary.json")
+        own = {"fingerprint": summary.fingerprint, "fingerprints": summary.fingerprints}
+        found = replace(template, **own)
+        (full / f"{variant.name}.json").write_text(found.text())
+        (headline / f"{variant.name}.json").write_text(found.headline())
+        curves.append(table.assign(variant=variant.name))
+columns = ["variant", *table.columns]
+write(Path("reports/curves.csv"), pd.concat(curves)[columns].to_csv(index=False))
+for name in ("champion", "claims"):
+    write(Path(f"reports/{name}.json"), "{}")
+"""
+
+PLOT = """
+from pathlib import Path
+from stages.core.folders import write
+
+write(Path("reports/loss/none.png"), b"")
+pictures = "activations claims confusion overfitting samples studies validation"
+for name in pictures.split():
+    write(Path(f"reports/{name}.png"), b"")
 """
 
 
 @contextmanager
 def template() -> Iterator[Path]:
-    """Real outputs of a small network: `run` of one variant, `reports`."""
+    """Real outputs of a small network: `run` of one variant, its `results`."""
     with tempfile.TemporaryDirectory() as name:
         project = Project(Path(name, "project"))
         project.shrink()
-        project.ok("dvc", "repro")
+        project.ok("dvc", "repro", "train@adam-0.3")
+        project.ok("python", "-m", "stages.evaluate", "adam-0.3")
         shutil.copytree(project.root / "runs/adam-0.3", Path(name, "template/run"))
-        shutil.copytree(project.root / "reports", Path(name, "template/reports"))
+        shutil.copytree(project.root / "reports/results", Path(name, "template/results"))
         yield Path(name, "template")
 
 
@@ -79,11 +97,8 @@ def grown(root: Path, variants: int, outputs: Path) -> Project:
     project = Project(root)
     project.shrink()
     shutil.copytree(outputs, root / "template")
-    for file, program in (("train", TRAIN), ("evaluate", EVALUATE)):
-        path = root / f"stages/{file}.py"
-        imports = [line for line in path.read_text().splitlines() if line.startswith("from stages")]
-        # dvc.yaml must list what a program imports, neither more nor less
-        path.write_text(f"{program}if False:\n    " + "\n    ".join(imports) + "\n")
+    for name, program in (("train", TRAIN), ("evaluate", EVALUATE), ("plot", PLOT)):
+        (root / f"stages/{name}.py").write_text(program)
     with project.params() as params:
         for i in range((variants - 6) // 2):  # two dropouts each, beside sgd, adam and two studies
             params["optimizers"][f"sgd{i}"] = dict(params["optimizers"]["sgd"])
@@ -106,22 +121,16 @@ def measured(project: Project, *command: str) -> tuple[float, float]:
 
 def other_branch(project: Project) -> None:
     """A commit with other fingerprints and other numbers of every variant."""
-    file = project.root / "reports/metrics.json"
-    report, noise = json.loads(file.read_text()), np.random.default_rng(1)
-
-    def shift(content: dict[str, object]) -> None:
-        for value in content.values():
-            if isinstance(value, dict):
-                shift(value)
-        if isinstance(seeds := content.get("seeds"), list) and all(seeds):
-            found = np.array(seeds) + noise.normal(0, 0.01, len(seeds))
-            content |= {"mean": found.mean(), "std": found.std(ddof=1), "seeds": found.tolist()}
-
-    for key in report.keys() - {"champion"}:
-        shift(report[key])
-        report[key]["fingerprint"] = f"{noise.integers(2**60):016x}"
+    noise = np.random.default_rng(1)
     project.git("switch", "--quiet", "--create", "other")
-    file.write_text(json.dumps(report, indent=2) + "\n")
+    for file in (project.root / "reports/results").iterdir():
+        result = Result.parse(file.read_text())
+        seeds = {
+            seed: {name: value and value + noise.normal(0, 0.01) for name, value in scores.items()}
+            for seed, scores in result.seeds.items()
+        }
+        prints = {seed: f"{noise.integers(2**60):016x}" for seed in seeds}
+        file.write_text(Result(f"{noise.integers(2**60):016x}", seeds, prints).text())
     project.commit("other numbers")
     project.git("switch", "--quiet", "main")
 

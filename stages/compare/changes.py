@@ -1,4 +1,4 @@
-"""What differs between the inputs of two revisions: parameters, data, modules, libraries."""
+"""What differs between the inputs of two revisions: parameters, libraries, code, data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stages.compare.snapshot import Side
+from stages.compare.snapshot import Snapshot
 
 ABSENT = "—"
+Hashes = dict[str, str]  # by path
 
 
 @dataclass(frozen=True)
@@ -18,37 +19,41 @@ class Changes:
     Attributes:
         params: by place (``optimizers.adam.learning_rate``), the values of base and head.
         libraries: the same of the recorded versions.
-        modules: paths of the project's modules that a stage uses.
+        code: by folder or program that a stage depends on: edited, added or removed.
         data: the digests of the prepared data, or None where they are equal.
     """
 
     params: dict[str, tuple[str, str]]
     libraries: dict[str, tuple[str, str]]
-    modules: list[str]
+    code: dict[str, str]
     data: tuple[str, str] | None
 
 
-def changes(base: Side, head: Side) -> Changes:
-    """What a reviewer must know before the numbers."""
+def changes(base: Snapshot, head: Snapshot) -> Changes:
+    """Return what a reviewer must know before the numbers."""
     before, after = flat(base.params), flat(head.params)
     differing = {
-        place: (show(before.get(place, ABSENT)), show(after.get(place, ABSENT)))
-        for place in dict.fromkeys([*after, *before])
-        if before.get(place, ABSENT) != after.get(place, ABSENT)
+        key: (show(before.get(key, ABSENT)), show(after.get(key, ABSENT)))
+        for key in dict.fromkeys([*after, *before])
+        if before.get(key, ABSENT) != after.get(key, ABSENT)
     }
-    libraries = {place: pair for place, pair in differing.items() if place.startswith("libraries.")}
-    old, new = modules(base), modules(head)
+    libraries = {key: pair for key, pair in differing.items() if key.startswith("libraries.")}
+    old, new = code(base), code(head)
     data = digest(base), digest(head)
     return Changes(
-        params={place: pair for place, pair in differing.items() if place not in libraries},
+        params={key: pair for key, pair in differing.items() if key not in libraries},
         libraries=libraries,
-        modules=sorted(path for path in {*old, *new} if old.get(path) != new.get(path)),
+        code={
+            path: "edited" if path in old and path in new else "added" if path in new else "removed"
+            for path in sorted({*old, *new})
+            if old.get(path) != new.get(path)
+        },
         data=data if data[0] != data[1] else None,
     )
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested sections as one, keys joined by dots."""
+    """Return nested sections as one, keys joined by dots."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -59,19 +64,29 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def show(value: Any) -> str:
-    """A value as `params.yaml` has it."""
+    """Return a value as `params.yaml` has it."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
 
 
-def modules(side: Side) -> dict[str, str]:
-    """The hash of each module that some stage of `dvc.lock` depends on."""
-    deps = [dep for stage in side.lock.values() for dep in stage.get("deps", [])]
-    return {dep["path"]: dep.get("md5", "") for dep in deps if dep["path"].endswith(".py")}
+def code(snapshot: Snapshot) -> dict[str, Hashes]:
+    """Return what the stages of `dvc.lock` depend on of the code, by folder or program.
+
+    New locks name folders (`stages/training`) and programs (`stages/train.py`), old ones modules,
+    which belong to their folders here.
+    """
+    found: dict[str, Hashes] = {}
+    for stage in snapshot.lock.values():
+        for dep in stage.get("deps", []):
+            path = str(dep["path"])
+            if path.startswith("stages/"):
+                owner = "/".join(path.split("/")[:2])
+                found.setdefault(owner, {})[path] = str(dep.get("md5", ""))
+    return found
 
 
-def digest(side: Side) -> str:
-    """The hash of the prepared data in `dvc.lock`, shortened."""
-    outs = side.lock.get("prepare", {}).get("outs", [])
+def digest(snapshot: Snapshot) -> str:
+    """Return the hash of the prepared data in `dvc.lock`, shortened."""
+    outs = snapshot.lock.get("prepare", {}).get("outs", [])
     return next((str(out.get("md5", ""))[:12] for out in outs), ABSENT)

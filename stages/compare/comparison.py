@@ -8,15 +8,16 @@ Hochberg, 1995) decides which of the many to believe, and the intervals are wide
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from scipy import stats
 
-from stages.compare.snapshot import Side
-from stages.evaluation import intervals as statistics
+from stages.compare import changes
+from stages.compare.snapshot import Snapshot
+from stages.evaluation import intervals
 from stages.evaluation.intervals import Interval
+from stages.evaluation.results import Result
 
 METHOD = "paired t test over seeds; Benjamini-Hochberg (scipy.stats.false_discovery_control)"
 BETTER, WORSE, NOISE, FEW = "better", "worse", "within noise", "too few seeds"
@@ -29,7 +30,7 @@ class Metric:
 
     Attributes:
         name: for people.
-        path: where it is in a variant of `reports/metrics.json`.
+        score: its name in `reports/results/`.
         sign: 1 where more is better, -1 where less is.
         scale: from there to what is shown: 100 for accuracy points.
         digits: decimals that are shown.
@@ -37,7 +38,7 @@ class Metric:
     """
 
     name: str
-    path: tuple[str, ...]
+    score: str
     sign: int
     scale: float = 1
     digits: int = 4
@@ -45,10 +46,10 @@ class Metric:
 
 
 METRICS = (
-    Metric("validation accuracy", ("validation", "accuracy"), 1, 100, 2, threshold=True),
-    Metric("validation loss", ("validation", "loss"), -1),
-    Metric("loss gap", ("loss_gap",), -1),
-    Metric("epochs to target", ("epochs_to_target",), -1, digits=1),
+    Metric("validation accuracy", "validation_accuracy", 1, 100, 2, threshold=True),
+    Metric("validation loss", "validation_loss", -1),
+    Metric("loss gap", "loss_gap", -1),
+    Metric("epochs to target", "epochs_to_target", -1, digits=1),
 )
 
 
@@ -67,80 +68,154 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Conflict:
+    """A result that has one fingerprint on both sides, and other numbers: one of them is wrong, or
+    something that the fingerprint does not cover changes results.
+
+    `seed` and `score` say where the numbers differ first.
+    """
+
+    variant: str
+    seed: int
+    score: str
+    base: float | None
+    head: float | None
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """All that is said about two sides.
+    """All that is told of two sides.
 
     Attributes:
-        rows: of the variants that both sides have and whose fingerprints differ.
-        unchanged, added, removed: the other variants.
+        rows: of the variants that both sides have and whose results differ.
+        conflicts: of the variants with the same fingerprint and other numbers.
+        unchanged: variants with the same fingerprint and numbers, in all seeds that both have.
+        unpaired: variants of which the sides have no seed in common.
+        added, removed: variants of one side.
         confidence, min_effect: the settings of the head.
     """
 
-    base: Side
-    head: Side
+    base: Snapshot
+    head: Snapshot
     rows: tuple[Row, ...]
+    conflicts: tuple[Conflict, ...]
     unchanged: tuple[str, ...]
+    unpaired: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
     confidence: float
     min_effect: float
 
+    @property
+    def worse(self) -> bool:
+        """Whether a gate has to close: something is worse, or not to be believed."""
+        return bool(self.conflicts) or any(row.verdict == WORSE for row in self.rows)
 
-def compare(base: Side, head: Side) -> Comparison:
+
+def compare(base: Snapshot, head: Snapshot) -> Comparison:
     """Judge `head` against `base`."""
     settings = head.params.get("compare", {})
     confidence = float(settings.get("confidence", 0.95))
     min_effect = float(settings.get("min_effect", 0.0))
-    ours, theirs = head.variants, base.variants
-    both = [key for key in ours if key in theirs]
-    changed = [key for key in both if ours[key]["fingerprint"] != theirs[key]["fingerprint"]]
+    ours, theirs = head.results, base.results
+    both = [name for name in ours if name in theirs]
+    conflicts = [
+        found for name in both if (found := conflict(name, base, head, covered(base, head)))
+    ]
+    strange = {found.variant for found in conflicts}
+    unpaired = [name for name in both if not common(theirs[name], ours[name])]
+    unchanged = [
+        name
+        for name in both
+        if name not in strange
+        and name not in unpaired
+        and common(theirs[name], ours[name]) == equal(theirs[name], ours[name])
+    ]
     rows = [
         row
-        for key in changed
+        for name in both
+        if name not in strange and name not in unchanged
         for metric in METRICS
-        if (row := measured(key, metric, base, head)) is not None
+        if (row := measured(name, metric, base, head)) is not None
     ]
-    names = base.names | head.names
     return Comparison(
         base,
         head,
         rows=tuple(judged(rows, confidence, min_effect)),
-        unchanged=tuple(names.get(key, key) for key in both if key not in changed),
-        added=tuple(names.get(key, key) for key in ours if key not in theirs),
-        removed=tuple(names.get(key, key) for key in theirs if key not in ours),
+        conflicts=tuple(conflicts),
+        unchanged=tuple(unchanged),
+        unpaired=tuple(unpaired),
+        added=tuple(name for name in ours if name not in theirs),
+        removed=tuple(name for name in theirs if name not in ours),
         confidence=confidence,
         min_effect=min_effect,
     )
 
 
-def measured(key: str, metric: Metric, base: Side, head: Side) -> Row | None:
-    """The difference of the seeds that both sides have, not judged yet; None where one side does
-    not know the metric."""
-    before, after = values(base, key, metric), values(head, key, metric)
-    common = [seed for seed in after if seed in before]
-    if not common:
+def common(base: Result, head: Result) -> list[int]:
+    """Return the numbers of the seeds that both sides have."""
+    return sorted(base.seeds.keys() & head.seeds.keys())
+
+
+def equal(base: Result, head: Result) -> list[int]:
+    """Return the seeds that have the same fingerprint on both sides; where an old side has none of
+    seeds, that of the variant counts."""
+    if base.fingerprint == head.fingerprint:
+        return common(base, head)
+    ours, theirs = head.fingerprints, base.fingerprints
+    return [seed for seed in common(base, head) if seed in ours and ours[seed] == theirs.get(seed)]
+
+
+def covered(base: Snapshot, head: Snapshot) -> set[str]:
+    """Return the scores of all results that follow from their fingerprints alone: not from a target
+    or test data that differ between the sides."""
+    names = {name for side in (base, head) for each in side.results.values() for name in each.names}
+    if base.params.get("target") != head.params.get("target"):
+        names -= {"epochs_to_target"}
+    if changes.digest(base) != changes.digest(head):
+        names = {name for name in names if not name.startswith("test_")}
+    return names
+
+
+def conflict(name: str, base: Snapshot, head: Snapshot, scores: set[str]) -> Conflict | None:
+    """Return the first number of a variant that differs though the fingerprint does not."""
+    before, after = base.results[name], head.results[name]
+    for seed in equal(before, after):
+        one, other = before.seeds[seed], after.seeds[seed]
+        for score in other:
+            if score in scores and score in one and one[score] != other[score]:
+                return Conflict(name, seed, score, one[score], other[score])
+    return None
+
+
+def measured(name: str, metric: Metric, base: Snapshot, head: Snapshot) -> Row | None:
+    """Return the difference of the seeds that both sides have a number of, not judged yet; None
+    where there is none."""
+    before, after = values(base, name, metric), values(head, name, metric)
+    seeds = sorted(before.keys() & after.keys())
+    if not seeds:
         return None
-    a, b = ([metric.scale * side[seed] for seed in common] for side in (before, after))
+    a, b = ([metric.scale * side[seed] for seed in seeds] for side in (before, after))
     differences = [y - x for x, y in zip(a, b, strict=True)]
-    unsure = statistics.of_mean(differences, 0.95)  # until all of the family are known
-    verdict = NOISE if len(common) >= ENOUGH else FEW
+    unsure = intervals.of_mean(differences, 0.95)  # until all of the family are known
+    verdict = NOISE if len(seeds) >= ENOUGH else FEW
     means = (sum(a) / len(a), sum(b) / len(b))
-    name = (base.names | head.names).get(key, key)
-    prints = (str(base.variants[key]["fingerprint"]), str(head.variants[key]["fingerprint"]))
+    prints = (base.results[name].fingerprint, head.results[name].fingerprint)
     return Row(name, prints, metric, *means, tuple(differences), unsure, verdict)
 
 
-def values(side: Side, key: str, metric: Metric) -> dict[int, float]:
-    """A metric by seed; a seed that never reaches the target counts as one epoch after the last.
-    Empty where the side does not know the metric."""
-    found: Any = side.variants[key]
-    for part in metric.path:
-        found = found.get(part) if isinstance(found, Mapping) else None
-    if not isinstance(found, Mapping) or "seeds" not in found:
-        return {}
+def values(side: Snapshot, name: str, metric: Metric) -> dict[int, float]:
+    """Return a metric by seed; a seed that never reaches the target counts as one epoch after the
+    last, one that has no number otherwise (it diverged, or the side is older) is left out."""
     never = side.params.get("train", {}).get("epochs", 0) + 1
-    numbers = [never if value is None else value for value in found["seeds"]]
-    return dict(zip(side.seeds, numbers, strict=False))
+    found: dict[int, float] = {}
+    for seed, scores in side.results[name].seeds.items():
+        value = scores.get(metric.score)
+        if value is None and metric.score == "epochs_to_target" and metric.score in scores:
+            value = never
+        if value is not None:
+            found[seed] = value
+    return found
 
 
 def judged(rows: list[Row], confidence: float, min_effect: float) -> list[Row]:
@@ -163,7 +238,7 @@ def p_value(differences: Sequence[float]) -> float:
 
 def decided(row: Row, level: float, min_effect: float) -> Row:
     """The row with its interval of `level`, and what that says."""
-    interval = statistics.of_mean(row.differences, level)
+    interval = intervals.of_mean(row.differences, level)
     sure = interval.low > 0 or interval.high < 0
     trivial = row.metric.threshold and abs(interval.mean) < min_effect
     if not sure or trivial:

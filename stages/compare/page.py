@@ -19,12 +19,14 @@ from stages.compare.report import (
     PagesOf,
     cells,
     command,
+    conflicts,
     headline,
     inputs,
     method,
     nowhere,
     title,
 )
+from stages.plots.palette import COLOURS
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; color: #222; }
@@ -40,18 +42,19 @@ CURVES = {
     "accuracy": "training accuracy",
     "loss": "training loss",
 }
-# Okabe and Ito's, without the yellow
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SHOWN = 4  # variants whose curves are to be seen at first; the legend shows the others
 
 
-def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -> str:
+def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = "") -> str:
     """The whole file."""
     name = escape(title(found))
     parts = [
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{name}</title>",
-        f"<style>{STYLE}</style><h1>{name}</h1>",
+        f"<style>{STYLE}</style>",
+        f"<p class='answer'>{escape(proof)}</p>" if proof else "",
+        f"<h1>{name}</h1>",
         f"<p class='answer'>{escape(headline(found))}</p>",
+        *(f"<p class='answer'>{escape(line)}</p>" for line in conflicts(found)),
         verdicts(found, pages),
         f"<p class='method'><code>{escape(command(found))}</code>: {escape(method(found))}</p>",
     ]

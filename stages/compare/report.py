@@ -19,6 +19,7 @@ from stages.evaluation.tables import markdown
 
 MARKS = {BETTER: "▲", WORSE: "▼", NOISE: "·", FEW: "?"}
 STYLES = {BETTER: "bold blue", WORSE: "bold dark_orange", NOISE: "dim", FEW: "dim"}
+SAME = "with the same fingerprint and other numbers"
 COLUMNS = ("variant", "metric", "base", "head", "difference [interval]", "verdict")
 
 
@@ -58,10 +59,30 @@ def cells(row: Row) -> list[str]:
 def headline(found: Comparison) -> str:
     """The answer in one line: ``3 better, 1 worse, 48 within noise``."""
     count = Counter(row.verdict for row in found.rows)
-    parts = [f"{count[verdict]} {verdict}" for verdict in MARKS if count[verdict]]
-    others = {"unchanged": found.unchanged, "added": found.added, "removed": found.removed}
-    parts += [f"{len(keys)} variants {name}" for name, keys in others.items() if keys]
+    parts = [variants(len(found.conflicts), SAME)] if found.conflicts else []
+    parts += [f"{count[verdict]} {verdict}" for verdict in MARKS if count[verdict]]
+    others = {
+        "unchanged": found.unchanged,
+        "without a common seed": found.unpaired,
+        "added": found.added,
+        "removed": found.removed,
+    }
+    parts += [variants(len(names), what) for what, names in others.items() if names]
     return ", ".join(parts) or "no variant in common"
+
+
+def variants(count: int, what: str) -> str:
+    """``1 variant added``, ``2 variants added``."""
+    return f"{count} variant{'s' * (count != 1)} {what}"
+
+
+def conflicts(found: Comparison) -> list[str]:
+    """A sentence for each result whose numbers are not to be believed."""
+    return [
+        f"{each.variant}: same fingerprint, other numbers: {each.score} of seed {each.seed} is "
+        f"{each.base} in {found.base.name} and {each.head} in {found.head.name}"
+        for each in found.conflicts
+    ]
 
 
 def method(found: Comparison) -> str:
@@ -85,7 +106,7 @@ def inputs(changes: Changes) -> list[list[str]]:
     rows += [[place, *pair] for place, pair in changes.libraries.items()]
     if changes.data:
         rows.append(["data/prepared", *changes.data])
-    return rows + [[path, "edited", ""] for path in changes.modules]
+    return rows + [[path, what, ""] for path, what in changes.code.items()]
 
 
 def title(found: Comparison) -> str:
@@ -97,14 +118,20 @@ def title(found: Comparison) -> str:
 
 
 def terminal(
-    found: Comparison, changes: Changes, console: Console, pages: PagesOf = nowhere
+    found: Comparison,
+    changes: Changes,
+    console: Console,
+    pages: PagesOf = nowhere,
+    proof: str = "",
 ) -> None:
     """Print tables of what changed and of the verdicts."""
-    console.print(f"[bold]{title(found)}[/bold]", highlight=False)
+    if proof:
+        console.print(Text(proof, style="bold"))
+    console.print(Text(title(found), style="bold"))
     if rows := inputs(changes):
         table = Table("changed", "base", "head")
         for line in rows:
-            table.add_row(*line)
+            table.add_row(*map(Text, line))
         console.print(table)
     if found.rows:
         table = Table(*COLUMNS)
@@ -115,14 +142,21 @@ def terminal(
         console.print(table)
     for name, keys in (("added", found.added), ("removed", found.removed)):
         if keys:
-            console.print(f"{name}: {', '.join(keys)}", highlight=False)
-    console.print(headline(found), style="bold", highlight=False)
-    console.print(method(found), style="dim", highlight=False)
+            console.print(Text(f"{name}: {', '.join(keys)}"))
+    for conflict in conflicts(found):
+        console.print(Text(conflict, style=STYLES[WORSE]))
+    console.print(Text(headline(found), style="bold"))
+    console.print(Text(method(found), style="dim"))
 
 
-def as_markdown(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -> str:
-    """For a job summary or a comment: the answer first, tables below."""
-    parts = [f"### {title(found)}", f"**{headline(found)}**"]
+def as_markdown(
+    found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = ""
+) -> str:
+    """For a job summary or a comment: what was proved and the answer first, tables below."""
+    parts = [f"**{proof}**"] if proof else []
+    parts += [f"### {title(found)}", f"**{headline(found)}**"]
+    if found.conflicts:
+        parts.append("\n".join(f"- {line}" for line in conflicts(found)))
     decided = [row for row in found.rows if row.verdict in (BETTER, WORSE)]
     rest = [row for row in found.rows if row.verdict not in (BETTER, WORSE)]
     if decided:
@@ -151,7 +185,7 @@ def table(rows: Sequence[Row], pages: PagesOf) -> str:
     return markdown(COLUMNS, lines)
 
 
-def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -> str:
+def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = "") -> str:
     """Everything, for other programs."""
     rows: list[dict[str, Any]] = [
         {
@@ -172,8 +206,12 @@ def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere) -> st
         "base": {"name": found.base.name, "commit": found.base.commit},
         "head": {"name": found.head.name, "commit": found.head.commit},
         "changed": [dict(zip(("what", "base", "head"), r, strict=True)) for r in inputs(changes)],
+        "headline": headline(found),
+        "proof": proof or None,
+        "conflicts": [asdict(each) for each in found.conflicts],
         "rows": rows,
         "unchanged": found.unchanged,
+        "unpaired": found.unpaired,
         "added": found.added,
         "removed": found.removed,
         "method": method(found),

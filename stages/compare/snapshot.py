@@ -1,17 +1,16 @@
 """What git holds of a revision: parameters, results and curves; nothing is checked out.
 
-A comparison needs no more than this, so it works on a bare clone without DVC's cache.
+A comparison needs no more than this, so it works on a bare clone without DVC's cache. Revisions
+from before there was `reports/results/` are read from their `reports/metrics.json`.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -19,23 +18,25 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.core.errors import UserError
-from stages.evaluation.scores import key
+from stages.evaluation import results
+from stages.evaluation.results import Result
 from stages.vcs import lockfile
 
 WORKING_TREE = "working tree"
 CURVES = ("variant", "seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+RESULTS, OLD_RESULTS = "reports/results", "reports/metrics.json"
 
 
 @dataclass(frozen=True)
-class Side:
-    """One side of a comparison.
+class Snapshot:
+    """What git holds of a revision.
 
     Attributes:
         name: as it was asked for: a branch, a tag, a commit, or the working tree.
         commit: the full hash; "" for the working tree.
         params: `params.yaml`, as plain values: an older revision has an older schema.
         lock: the stages of `dvc.lock` by name.
-        metrics: `reports/metrics.json`.
+        results: of every variant, by its name.
         curves: `reports/curves.csv`; empty where the revision has none.
     """
 
@@ -43,28 +44,12 @@ class Side:
     commit: str
     params: Mapping[str, Any]
     lock: Mapping[str, Any]
-    metrics: Mapping[str, Any]
+    results: Mapping[str, Result]
     curves: pd.DataFrame
 
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of each variant, in the order in which the metrics have them."""
-        return list(self.params.get("train", {}).get("seeds", []))
 
-    @cached_property
-    def variants(self) -> dict[str, Mapping[str, Any]]:
-        """The variants that have results, by key."""
-        found = self.metrics.items()
-        return {name: value for name, value in found if "fingerprint" in value}
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """The names of variants by key, of those that have curves."""
-        return {key(str(name)): str(name) for name in self.curves["variant"].unique()}
-
-
-def side(revision: str | None) -> Side:
-    """What git holds of `revision`; of the working tree where it is None.
+def snapshot(revision: str | None) -> Snapshot:
+    """Return what git holds of `revision`; of the working tree where it is None.
 
     Raises:
         UserError: there is no such revision, it has no results, or one of its files cannot be
@@ -75,42 +60,70 @@ def side(revision: str | None) -> Side:
     if len(name) > 7 and commit.startswith(name):
         name = commit[:7]
 
-    def read(path: str, parse: Callable[[str], Any]) -> Any:
-        content = text(commit, path)
-        if content is None:
-            return None
+    def parsed(path: str, text: str | None, parse: Callable[[str], Any]) -> Any:
         try:
-            return parse(content)
-        except (ValueError, YAMLError) as error:
+            return None if text is None else parse(text)
+        except (ValueError, ArithmeticError, RecursionError, YAMLError) as error:
             line = str(error).partition("\n")[0]
             raise UserError(f"{name}: its {path} cannot be read ({line})") from None
 
-    params, metrics = read("params.yaml", yaml), read("reports/metrics.json", json.loads)
-    if params is None or metrics is None:
-        missing = "params.yaml" if params is None else "reports/metrics.json"
-        raise UserError(f"{name}: it has no {missing}, so there is nothing to compare")
-    curves = read("reports/curves.csv", lambda content: pd.read_csv(io.StringIO(content)))
+    def read(path: str, parse: Callable[[str], Any]) -> Any:
+        return parsed(path, file(commit, path), parse)
+
+    params = read("params.yaml", yaml)
+    if params is None:
+        raise UserError(f"{name}: it has no params.yaml, so there is nothing to compare")
+    found = {
+        PurePosixPath(path).stem: parsed(path, text, Result.parse)
+        for path, text in folder(commit, RESULTS).items()
+    } or read(OLD_RESULTS, lambda text: results.parse_old(text, seeds(params)))
+    if found is None:
+        raise UserError(f"{name}: it has no {RESULTS}, so there is nothing to compare")
+    curves = read("reports/curves.csv", lambda text: pd.read_csv(io.StringIO(text)))
     curves = pd.DataFrame(columns=list(CURVES)) if curves is None else curves
     lock = read("dvc.lock", lockfile.stages)
-    return Side(name, commit, params, lock or {}, metrics, curves)
+    return Snapshot(name, commit, params, lock or {}, ordered(found, curves), curves)
 
 
-def yaml(content: str) -> Mapping[str, Any]:
-    """YAML as DVC reads it."""
-    return dict(YAML(typ="safe", pure=True).load(content) or {})
+def seeds(params: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of the seeds, which old results have in this order."""
+    return list(params.get("train", {}).get("seeds", []))
 
 
-def text(commit: str, path: str) -> str | None:
-    """A file of a commit, or of the working tree where the commit is ""; None if it has none."""
+def ordered(found: Mapping[str, Result], curves: pd.DataFrame) -> dict[str, Result]:
+    """Return results in the order of the curves, which is that of `params.yaml`."""
+    names = dict.fromkeys([*(str(name) for name in curves["variant"].unique()), *found])
+    return {name: found[name] for name in names if name in found}
+
+
+def yaml(text: str) -> Mapping[str, Any]:
+    """Return YAML as DVC reads it; raises ValueError where it is no mapping."""
+    content = YAML(typ="safe", pure=True).load(text)
+    if not isinstance(content, Mapping):
+        raise ValueError("no keys and values")
+    return content
+
+
+def file(commit: str, path: str) -> str | None:
+    """Return a file of a commit, or of the working tree where the commit is ""; None without."""
     if not commit:
-        file = Path(path)
-        return file.read_text(encoding="utf-8") if file.exists() else None
+        there = Path(path)
+        return there.read_text(encoding="utf-8") if there.exists() else None
     result = git("show", f"{commit}:{path}")
     return result.stdout if result.returncode == 0 else None
 
 
+def folder(commit: str, path: str) -> dict[str, str]:
+    """Return the JSON files of a folder by their paths, as `file` does one."""
+    if not commit:
+        return {str(p): p.read_text(encoding="utf-8") for p in sorted(Path(path).glob("*.json"))}
+    listed = git("ls-tree", "--name-only", "-z", commit, f"{path}/").stdout.split("\0")
+    paths = [name for name in listed if name.endswith(".json")]
+    return {name: text for name in paths if (text := file(commit, name)) is not None}
+
+
 def resolve(revision: str) -> str:
-    """The commit that a branch (also of a remote alone), a tag or a hash names.
+    """Return the commit that a branch (also of a remote alone), a tag or a hash names.
 
     Raises:
         UserError: there is none.

@@ -37,9 +37,9 @@ def sentence(error: BaseException) -> str | None:
 def run(main: Callable[..., Any]) -> NoReturn:
     """Run a stage program: options from the command line, errors as one sentence, exit code 1.
 
-    SIGTERM becomes SystemExit, so that `with` blocks clean up behind themselves.
+    SIGTERM and SIGHUP become SystemExit, so that `with` blocks clean up behind themselves.
     """
-    signal.signal(signal.SIGTERM, terminate)
+    catch_termination()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:
@@ -66,6 +66,13 @@ def tell(app: typer.Typer) -> NoReturn:
         print(f"error: {text}", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)
+
+
+def catch_termination() -> None:
+    """End through every `finally` when `kill` asks for it or the terminal closes, `nohup` aside."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, terminate)
 
 
 def terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from stages.core.errors import UserError
@@ -95,12 +95,3 @@ def write(path: Path, content: str | bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def sweep(folder: Path, keep: Collection[str]) -> None:
-    """Remove the folders in `folder` that `keep` does not name: outputs of stages that are no
-    more, which DVC leaves where they are, and what killed processes left behind."""
-    for path in folder.iterdir() if folder.exists() else ():
-        if path.is_dir() and path.name not in keep:
-            with suppress(UserError), claimed(path):  # another process is writing it
-                shutil.rmtree(path)

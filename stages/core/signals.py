@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM wait for the end of what must not be cut in half."""
+"""Ctrl-C, SIGTERM and SIGHUP wait for the end of what must not be cut in half."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ AGAIN = "remove it and run `dvc repro -f fetch`"
 
 
 def read(images: Path, labels: Path) -> Split:
-    """Pictures and their labels.
+    """Read pictures and their labels.
 
     Raises:
         UserError: a file is missing, cut short, of other sizes than it says or than 28 by 28, a
@@ -34,7 +34,7 @@ def read(images: Path, labels: Path) -> Split:
 
 
 def array(path: Path, magic: int) -> Bytes:
-    """The bytes of one idx file, in the shape that its header gives."""
+    """Read one idx file, in the shape that its header gives."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -18,7 +18,7 @@ URLS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
-PATIENCE = 8.0  # seconds for a server's first sign of life
+TIMEOUT = 8.0  # seconds for a server's first sign of life
 
 
 class Unavailable(Exception):
@@ -27,9 +27,14 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """A named place. `find(name, folder)` gives the path of one file, plain or as `.gz`, and may
-    use `folder`; it raises Unavailable. A `chosen` source was named by the person: no other one
-    is tried after it."""
+    """Where the files may be.
+
+    Attributes:
+        name: how it is called.
+        find: gives the path of one file by its name, plain or as `.gz`; may use the folder that it
+            is given; raises Unavailable.
+        chosen: the person named it, so that no other one is tried after it.
+    """
 
     name: str
     find: Callable[[str, Path], Path]
@@ -37,7 +42,7 @@ class Source:
 
 
 def all_sources(urls: tuple[str, ...] = URLS) -> Iterator[Source]:
-    """The sources in the order of trying; the next one is asked for when the last one failed."""
+    """Go through the sources in the order of trying."""
     if named := os.environ.get(VARIABLE):
         yield Source(f"{named} ({VARIABLE})", in_folder(Path(named)), chosen=True)
         return
@@ -48,7 +53,7 @@ def all_sources(urls: tuple[str, ...] = URLS) -> Iterator[Source]:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a file, decompressed if it is a `.gz`."""
+    """Read a file, decompressed if it is a `.gz`."""
     if path.suffix != ".gz":
         return path.read_bytes()
     try:
@@ -57,20 +62,20 @@ def read(path: Path) -> bytes:
         raise Unavailable(f"{path.name} is not a whole gzip file ({error})") from None
 
 
-def in_folder(place: Path) -> Callable[[str, Path], Path]:
-    """Files of a folder on this machine."""
+def in_folder(folder: Path) -> Callable[[str, Path], Path]:
+    """Return how to find files in a folder on this machine."""
 
     def find(name: str, _: Path) -> Path:
-        for path in (place / name, place / f"{name}.gz"):
+        for path in (folder / name, folder / f"{name}.gz"):
             if path.is_file():
                 return path
-        raise Unavailable(f"no {name} or {name}.gz in it" if place.is_dir() else "no such folder")
+        raise Unavailable(f"no {name} or {name}.gz in it" if folder.is_dir() else "no such folder")
 
     return find
 
 
 def from_web(url: str) -> Callable[[str, Path], Path]:
-    """Files below an address, as `.gz`, with a progress bar."""
+    """Return how to download files below an address, as `.gz`, with a progress bar."""
 
     def find(name: str, folder: Path) -> Path:
         import pooch
@@ -84,7 +89,7 @@ def from_web(url: str) -> Callable[[str, Path], Path]:
                 known_hash=None,  # ours is of what is inside
                 fname=f"{name}.gz",
                 path=folder,
-                downloader=pooch.HTTPDownloader(progressbar=True, timeout=PATIENCE),
+                downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT),
             )
         except (requests.RequestException, OSError) as error:
             raise Unavailable(first_line(error)) from None
@@ -94,7 +99,7 @@ def from_web(url: str) -> Callable[[str, Path], Path]:
 
 
 def reachable(url: str) -> None:
-    """Raise Unavailable unless a server answers within `PATIENCE` seconds, all in all.
+    """Raise Unavailable unless a server answers within `TIMEOUT` seconds, all in all.
 
     A limit for each connection is not enough: a name may have a dozen addresses, each of which
     would be tried for as long.
@@ -105,27 +110,27 @@ def reachable(url: str) -> None:
 
     def ask() -> None:
         try:
-            requests.head(url, timeout=PATIENCE)
+            requests.head(url, timeout=TIMEOUT)
             failure.clear()
         except requests.RequestException as error:
             failure[:] = [first_line(error)]
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     if thread.is_alive() or failure:
         raise Unavailable(failure[0] if failure else "no answer")
 
 
 def from_debian(name: str, folder: Path) -> Path:
-    """A file of Debian's package, downloaded by the apt client and unpacked, not installed."""
-    place = folder / INSTALLED.relative_to("/")
-    if not place.exists():
+    """Find a file of Debian's package, downloaded by the apt client, unpacked, not installed."""
+    unpacked = folder / INSTALLED.relative_to("/")
+    if not unpacked.exists():
         print(f"downloading Debian's package {PACKAGE} (31 MB)", flush=True)
         download(folder)
         (package,) = folder.glob("*.deb")
         command(["dpkg-deb", "-x", str(package), str(folder)], folder)
-    return in_folder(place)(name, folder)
+    return in_folder(unpacked)(name, folder)
 
 
 def download(folder: Path) -> None:
@@ -154,12 +159,12 @@ def command(words: list[str], folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise Unavailable(f"{words[0]} did not end within 300 s") from None
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-        raise Unavailable(f"{words[0]}: {said[-1] if said else 'failed'}")
+        errors = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+        raise Unavailable(f"{words[0]}: {errors[-1] if errors else 'failed'}")
 
 
 def first_line(error: Exception) -> str:
-    """An error of the network in few words."""
+    """Return an error of the network in few words."""
     import requests
 
     match error:
@@ -172,5 +177,5 @@ def first_line(error: Exception) -> str:
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A folder for downloads, removed afterwards."""
+    """Return a folder for downloads, removed afterwards."""
     return tempfile.TemporaryDirectory(prefix="branchmark-fetch-")

@@ -80,8 +80,9 @@ def judge(
 
 
 def seeds(results: Mapping[str, Result], variant: str, score: str) -> list[Any]:
-    """A score of each seed; empty where there is no such variant."""
-    return list(results[variant].values(score)) if variant in results else []
+    """A score of each seed; empty where there is no such variant, or one of its seeds diverged."""
+    values = list(results[variant].values(score)) if variant in results else []
+    return [] if None in values and score != "epochs_to_target" else values
 
 
 def difference(a: list[Any], b: list[Any], scale: float = 1) -> list[float]:

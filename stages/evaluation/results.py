@@ -7,6 +7,7 @@ headline, for `dvc metrics`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,22 @@ Scores = Mapping[str, float | None]  # of one seed, by name: test_accuracy, loss
 HEADLINE = (
     "validation_accuracy", "test_accuracy", "validation_loss", "loss_gap", "epochs_to_target",
 )  # fmt: skip
+
+
+def finite(value: float) -> float | None:
+    """Return a number that JSON knows: None for those of a training that diverged."""
+    return value if math.isfinite(value) else None
+
+
+def checked(seeds: dict[int, dict[str, Any]]) -> dict[int, Scores]:
+    """Return the same scores; raises ValueError where one is no number that a float can hold."""
+    for seed, scores in seeds.items():
+        for name, value in scores.items():
+            if value is not None and type(value) not in (int, float):
+                raise ValueError(f"{name} of seed {seed} is no number")
+            if value is not None and not abs(value) < 1e300:
+                raise ValueError(f"{name} of seed {seed} is no finite number")
+    return dict(seeds)
 
 
 @dataclass(frozen=True)
@@ -91,8 +108,8 @@ class Result:
         try:
             content: dict[str, Any] = json.loads(text)
             seeds = {int(seed): dict(scores) for seed, scores in content["seeds"].items()}
-            fingerprints = {seed: scores.pop("fingerprint") for seed, scores in seeds.items()}
-            return cls(content["fingerprint"], seeds, fingerprints)
+            fingerprints = {seed: str(each.pop("fingerprint")) for seed, each in seeds.items()}
+            return cls(str(content["fingerprint"]), checked(seeds), fingerprints)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no result of an evaluation ({error!r})") from None
 
@@ -117,7 +134,31 @@ class Result:
         by_seed = {
             seed: {name: each[i] for name, each in values.items()} for i, seed in enumerate(seeds)
         }
-        return cls(str(entry["fingerprint"]), by_seed, {})
+        return cls(str(entry["fingerprint"]), checked(by_seed), {})
+
+
+def parse_old(text: str, seeds: list[int]) -> dict[str, Result]:
+    """Read `reports/metrics.json` of a revision from before there were `results`, by variant.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        entries = json.loads(text).items()
+        return {
+            old_name(key): Result.of_old(entry, seeds)
+            for key, entry in entries
+            if "fingerprint" in entry
+        }
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"no metrics of an evaluation ({error!r})") from None
+
+
+def old_name(key: str) -> str:
+    """Return the variant of a key in which DVC wanted no dots: ``sgd-0.3`` of ``sgd-0_3``. Only
+    those of the grid have a hyphen, and before it no dot."""
+    optimizer, hyphen, dropout = key.partition("-")
+    return optimizer + hyphen + dropout.replace("_", ".")
 
 
 def read(folder: Path) -> dict[str, Result]:

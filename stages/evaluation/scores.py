@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-from stages.evaluation.results import Result, Scores
+from stages.evaluation.results import Result, Scores, finite
 from stages.training.history import Row
 
 
-def of_seed(measured: Mapping[str, float], rows: Sequence[Row], target: float) -> Scores:
+def of_seed(measured: Mapping[str, float | None], rows: Sequence[Row], target: float) -> Scores:
     """Return all final scores of one seed, by the names that they have in MLflow.
 
     There are two gaps between validation and training loss. `loss_gap` is that of the notebook's
@@ -21,12 +22,15 @@ def of_seed(measured: Mapping[str, float], rows: Sequence[Row], target: float) -
         target: the validation accuracy of `epochs_to_target`, the first epoch that has it; None
             where no epoch has.
     """
-    last, losses = rows[-1], [row["val_loss"] for row in rows]
+    last = rows[-1]
+    best = min(rows, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
+    train, validation = measured["train_loss"], measured["validation_loss"]
+    gap = None if train is None or validation is None else round(validation - train, 6)
     reached = [row["epoch"] for row in rows if row["val_accuracy"] >= target]
     return dict(measured) | {
-        "loss_gap": round(last["val_loss"] - last["loss"], 6),
-        "evaluated_gap": round(measured["validation_loss"] - measured["train_loss"], 6),
-        "best_epoch": rows[losses.index(min(losses))]["epoch"],
+        "loss_gap": finite(round(last["val_loss"] - last["loss"], 6)),
+        "evaluated_gap": gap,
+        "best_epoch": best["epoch"],
         "epochs_to_target": reached[0] if reached else None,
     }
 
@@ -37,6 +41,6 @@ def champion(results: Mapping[str, Result]) -> str:
 
     def rank(name: str) -> tuple[float, float, str]:
         accuracy, loss = (results[name].mean(f"validation_{m}") for m in ("accuracy", "loss"))
-        return -(accuracy or 0.0), loss or 0.0, name
+        return -(accuracy or 0.0), math.inf if loss is None else loss, name
 
     return min(results, key=rank)

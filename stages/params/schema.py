@@ -84,9 +84,9 @@ def load(file: Path = FILE) -> Params:
 
 
 def read(file: Path) -> Any:
-    """A YAML file as plain dicts and lists; raises UserError where it is missing or not YAML."""
+    """Read a YAML file as plain dicts and lists; raise UserError if it is missing or not YAML."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
         return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
@@ -96,6 +96,12 @@ def read(file: Path) -> Any:
         mark = error.problem_mark
         place = f"{file}:{mark.line + 1}" if mark else f"{file}"
         raise UserError(f"{place}: this is not valid YAML: {error.problem}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not UTF-8 ({error.reason}); save it as UTF-8") from None
+    except YAMLError as error:  # a character that YAML does not allow
+        raise UserError(f"{file}: this is not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UserError(f"{file}: this is not valid YAML: it is nested too deeply") from None
 
 
 def parse(content: Any) -> Params:

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stages.plots import formulas
-from stages.plots.charts import COLOURS, DASHES
 from stages.plots.figures import png
+from stages.plots.palette import COLOURS, DASHES
 
 NAMES = {
     "sigmoid": "sigmoid",

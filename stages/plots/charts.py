@@ -1,7 +1,6 @@
 """Charts that compare variants: curves of all of them, overfitting gap, confusion matrix.
 
-Colours are Okabe and Ito's, which colour-blind people can tell apart, without the yellow that
-pales on white; dropout is told by the line's dash or the bar's hatching, also in grey print.
+Dropout is told by the line's dash or the bar's hatching, also in grey print.
 """
 
 from __future__ import annotations
@@ -17,9 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from stages.evaluation.results import Result
 from stages.params.schema import Params
 from stages.plots.figures import band, png
-
-COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
-DASHES = ("-", "--", ":", "-.")
+from stages.plots.palette import BLUE, COLOURS, DASHES, GREEN, ORANGE, PINK
 
 
 def curves(table: pd.DataFrame, params: Params) -> bytes:
@@ -119,7 +116,7 @@ def gaps(results: Mapping[str, Result], params: Params) -> bytes:
                 width,
                 yerr=[each.deviation(metric) for each in found],
                 label=f"dropout {dropout}",
-                color=("#0072B2", "#E69F00", "#009E73", "#CC79A7")[i % 4],
+                color=(BLUE, ORANGE, GREEN, PINK)[i % 4],
                 hatch=("", "//", "..", "xx")[i % 4],
                 edgecolor="white",
                 capsize=3,

@@ -8,7 +8,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, current_thread, main_thread
 
 GRACE = 20.0  # seconds that they have for ending by themselves
 
@@ -20,6 +20,10 @@ class Children:
         self.lock = Lock()
         self.running: set[subprocess.Popen[bytes]] = set()
         self.stopped = False
+        if current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # A shell ignores Ctrl-C for what it starts with `&`. Programs inherit that, and could
+            # not be ended so; they do not inherit a handler
+            signal.signal(signal.SIGINT, lambda *_: None)
 
     def run(self, command: list[str], log: Path, cwd: Path | None = None, **env: str) -> int:
         """Run a program to its end, its output at the end of the file `log`; its exit code."""

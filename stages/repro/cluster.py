@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from stages.core.errors import UserError
 from stages.repro import children, epochs
-from stages.repro.local import LOGS, reproduce
+from stages.repro.local import LOGS, PreloadedDvc
+from stages.repro.plan import Plan
 from stages.repro.schedule import Ended, Outcome
-from stages.vcs import dvc
-from stages.vcs.dvc import Plan
+from stages.vcs import dvc, worktree
 from stages.vcs.git import git
 
 try:
@@ -36,7 +36,7 @@ except ModuleNotFoundError:
 from stages.repro import worker
 from stages.repro.worker import Job, Ready
 
-PATIENCE = 10  # seconds that the scheduler has to answer
+TIMEOUT = 10  # seconds that the scheduler has to answer
 RESULTS = (":!dvc.lock", ":!reports")  # an earlier call that was broken off has changed them
 
 
@@ -60,24 +60,24 @@ class Cluster:
         needs: dict[str, list[str]],
         jobs: int | None,
     ) -> None:
-        branch, commit = git("symbolic-ref", "--short", "--quiet", "HEAD"), git("rev-parse", "HEAD")
+        branch, commit = worktree.branch(), git("rev-parse", "HEAD")
         self.job = Job(commit, branch, libraries, server())
         self.needs, self.jobs = needs, jobs
-        self.children = children.Children()
+        self.dvc = PreloadedDvc()
         for module in (worker, children, epochs):
             cloudpickle.register_pickle_by_value(module)
         # What Dask says of lost connections and other versions is said below, of those that matter
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
-            self.client = Client(address, timeout=PATIENCE, set_as_default=False)
+            self.client = Client(address, timeout=TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UserError(f"--cluster {address}: no Dask scheduler answers ({error})") from None
         self.client.register_plugin(Ready(self.job), self.job.name)
         why = self.client.run(worker.why, self.job.name)
-        for place, reason in why.items():
+        for worker_address, reason in why.items():
             if reason:
-                print(f"worker {place} refused: {reason}", file=sys.stderr)
+                print(f"worker {worker_address} refused: {reason}", file=sys.stderr)
         if all(why.values()):
             self.close()
             number = f"none of its {len(why)} workers can be used" if why else "it has no workers"
@@ -86,24 +86,23 @@ class Cluster:
         self.client.subscribe_topic(self.job.name, self.hear)
         self.executor = self.client.get_executor(pure=False, resources={self.job.name: 1})
 
-    def room(self) -> int:
-        """The threads of the workers that can do the job; with none of them left a stage waits for
-        the next one that joins."""
+    def slots(self) -> int:
+        """Return the threads of the workers that can do the job; with none of them left a stage
+        waits for the next one that joins."""
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         threads = sum(int(each["resources"].get(self.job.name, 0)) for each in workers)
         return max(1, min(threads, self.jobs or threads))
 
     def task(self, stage: str) -> Callable[[], Ended]:
         """Run a stage on a worker, from the results that are here by now."""
-        lock = dvc.LOCK.read_text(encoding="utf-8") if dvc.LOCK.exists() else ""
         # Packed here, unpacked by the worker: Dask's own pickling, and the scheduler's once more,
         # would send nothing but the function's name
         packed = cloudpickle.dumps(
-            partial(worker.reproduce, self.job, stage, self.needs[stage], lock)
+            partial(worker.reproduce, self.job, stage, self.needs[stage], dvc.lock_text())
         )
         return partial(pipe, packed, pickle.loads, operator.call)
 
-    def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
+    def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
         """Restore what the workers have pushed, all of it in one go."""
         outcomes = {stage: self.outcome(stage, future) for stage, future in ended.items()}
         well = [stage for stage, outcome in outcomes.items() if outcome.state != "failed"]
@@ -112,7 +111,7 @@ class Cluster:
     def outcome(self, stage: str, future: Future[Ended]) -> Outcome:
         """How a stage ended on its worker."""
         try:
-            outcome = dvc.outcome(*future.result())
+            outcome = Outcome.of(*future.result())
         except KilledWorker as error:
             outcome = Outcome("failed", f"the workers that ran it died one by one: {error}")
         except CancelledError:
@@ -128,10 +127,10 @@ class Cluster:
         """Take stages out of the remote by `dvc repro --pull`; those that fail."""
         if not stages:
             return {}
-        code, said = reproduce(stages, ["--pull"], self.children, LOGS / "restore.log")
+        code, log = self.dvc.reproduce(stages, ["--pull"], LOGS / "restore.log")
         if code and len(stages) > 1:  # DVC stops at the first that fails
             return {k: v for stage in stages for k, v in self.restore([stage]).items()}
-        return {stages[0]: Outcome("failed", said)} if code else {}
+        return {stages[0]: Outcome("failed", log)} if code else {}
 
     def hear(self, event: tuple[float, dict[str, int]]) -> None:
         """Called by Dask with what a worker says of its stage."""
@@ -143,10 +142,10 @@ class Cluster:
 
     def close(self) -> None:
         """End all that still runs, here and on the workers."""
-        self.children.stop()
+        self.dvc.stop()
         with suppress(Exception):  # the scheduler may be gone
             self.client.unregister_worker_plugin(self.job.name)
-        self.client.close(timeout=PATIENCE)
+        self.client.close(timeout=TIMEOUT)
 
 
 def server() -> str:

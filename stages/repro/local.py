@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
-from stages.repro import epochs
-from stages.repro.children import Children
+from stages.repro import capacity, epochs, preloaded
 from stages.repro.schedule import Ended, Outcome
 from stages.vcs import dvc
 
@@ -17,54 +22,102 @@ LOGS = Path(".dvc/tmp/repro")
 
 
 class Local:
-    """Threads that each wait for a program.
+    """Threads that each wait for a DVC command.
 
     Args:
-        jobs: how many; by default one a core.
-        options: of `dvc repro`, for every stage.
+        jobs: how many; by default as many as the machine can bear.
+        force: run also what is up to date.
     """
 
-    def __init__(self, jobs: int | None, options: list[str]) -> None:
-        self.jobs = jobs or cores()
-        self.options = options
+    def __init__(self, jobs: int | None, force: bool) -> None:
+        self.jobs = jobs or capacity.jobs()
+        self.options = ["--force"] if force else []
         self.executor: Executor = ThreadPoolExecutor(self.jobs)
-        self.children = Children()
+        self.dvc = PreloadedDvc(force)
 
-    def room(self) -> int:
-        """The same at all times."""
+    def slots(self) -> int:
+        """Return the same at all times."""
         return self.jobs
 
     def task(self, stage: str) -> Callable[[], Ended]:
-        """`dvc repro` of one stage; DVC takes it from its cache where it can."""
-        log = LOGS / f"{stage}.log"
-        return partial(reproduce, [stage], self.options, self.children, log)
+        """Return `dvc repro` of one stage; DVC takes it from its cache where it can."""
+        return partial(self.dvc.reproduce, [stage], self.options, LOGS / f"{stage}.log")
 
-    def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
-        """DVC's own words tell how each ended; the workspace has it already."""
-        return {stage: dvc.outcome(*future.result()) for stage, future in ended.items()}
+    def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
+        """Return how each ended, in DVC's own words; the workspace has it already."""
+        return {stage: Outcome.of(*future.result()) for stage, future in ended.items()}
 
     def epochs(self, stage: str) -> int:
-        """How many have ended by now."""
+        """Return how many have ended by now."""
         return epochs.ended(stage, Path())
 
     def close(self) -> None:
         """End all that still runs."""
-        self.children.stop()
+        self.dvc.stop()
         self.executor.shutdown(cancel_futures=True)
 
 
-def reproduce(stages: list[str], options: list[str], children: Children, log: Path) -> Ended:
-    """`dvc repro` of these stages alone."""
-    log.unlink(missing_ok=True)
-    command = [*dvc.COMMAND, "--wait-for-lock", "repro", "--single-item", *options, *stages]
-    code = children.run(command, log, PYTHONUNBUFFERED="1")
-    return code, log.read_text(encoding="utf-8", errors="replace")
+class PreloadedDvc:
+    """Processes that have imported DVC (`stages.repro.preloaded`), one for each command that runs
+    at the same time; safe for use from several threads.
 
-
-def cores() -> int:
-    """As many as there are for this program: each stage computes on one thread.
-
-    Measured on 2 cores with six stages of 5 epochs: 137 s one at a time, 71 s two, 73 s three, 78 s
-    four, and each takes 1.3 GB of memory.
+    Args:
+        force: stages train also what is finished already.
     """
-    return len(os.sched_getaffinity(0))
+
+    def __init__(self, force: bool = False) -> None:
+        self.force = force
+        self.lock = Lock()
+        self.idle: list[subprocess.Popen[str]] = []
+        self.started: list[subprocess.Popen[str]] = []
+        self.stopped = False
+
+    def reproduce(self, stages: list[str], options: list[str], log: Path) -> Ended:
+        """Run `dvc repro` of these stages alone."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        code = self.run(log, "--wait-for-lock", "repro", "--single-item", *options, *stages)
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        return code, text or f"DVC ended without a word, exit code {code}: was it killed?"
+
+    def run(self, log: Path, *arguments: str) -> int:
+        """Run a DVC command, its output in the file `log`; return its exit code."""
+        with self.lock:
+            if self.stopped:
+                return -signal.SIGTERM
+            process = self.idle.pop() if self.idle else self.start()
+        with suppress(BrokenPipeError):
+            print(json.dumps([str(log), *arguments]), file=process.stdin, flush=True)
+        answer = process.stdout.readline() if process.stdout else ""
+        if not answer:  # somebody killed it
+            return process.wait() or 1
+        with self.lock:
+            self.idle.append(process)
+        return int(answer)
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start one more process, in which `python` is this program's own, activated or not."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        env = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
+        if self.force:
+            env[dvc.FORCE] = "1"
+        process = subprocess.Popen(
+            [sys.executable, "-P", preloaded.__file__],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End them all; each ends the command that it runs."""
+        with self.lock:
+            self.stopped = True
+        for process in self.started:
+            with suppress(BrokenPipeError):
+                process.stdin.close()  # type: ignore[union-attr]
+        for process in self.started:
+            process.wait()

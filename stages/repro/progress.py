@@ -87,16 +87,16 @@ class Screen:
         return f", about {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
 
     def now(self) -> RenderableType:
-        """A line for each stage that runs, then as many of those that wait as there is room for."""
+        """A line for each stage that runs, then as many of those that wait as fit."""
         table = Table.grid(padding=(0, 2))
         running = [stage for stage in self.began if stage not in self.over]
         for stage in running:
             table.add_row(stage, *self.progress(stage))
         waiting = [stage for stage in self.stages if stage not in self.began]
-        room = max(0, self.console.height - len(running) - 3)
-        for stage in waiting[:room]:
+        lines = max(0, self.console.height - len(running) - 3)
+        for stage in waiting[:lines]:
             table.add_row(stage, Text("waiting", "dim"))
-        more = f", {len(waiting) - room} more waiting" if len(waiting) > room else ""
+        more = f", {len(waiting) - lines} more waiting" if len(waiting) > lines else ""
         return Group(table, Text(f"{len(self.over)} of {len(self.stages)}{more}{self.left()}"))
 
     def progress(self, stage: str) -> Iterable[RenderableType]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 from rich.console import Console
 
-from stages.core.errors import UserError, terminate
+from stages.core.errors import UserError, catch_termination
 from stages.params import schema as params
 from stages.params.schema import Params
-from stages.repro import pipeline
+from stages.repro import plan as planning
+from stages.repro import preflight
 from stages.repro.local import LOGS, Local
+from stages.repro.plan import Plan
 from stages.repro.progress import Screen
-from stages.repro.schedule import Place, Report, carry_out
+from stages.repro.schedule import Backend, Report, carry_out
 from stages.vcs import dvc
-from stages.vcs.dvc import Plan
 
 
 def repro(
@@ -29,30 +29,30 @@ def repro(
     Raises:
         UserError: params.yaml, dvc.yaml or a target is wrong, or the cluster cannot be used.
     """
-    signal.signal(signal.SIGTERM, terminate)
+    catch_termination()
     with ThreadPoolExecutor(1) as beside:  # these checks take as long as DVC takes to start
-        looked = beside.submit(dvc.status, targets)
+        stale = beside.submit(planning.stale, targets)
         settings = params.load()
-        pipeline.check()
+        preflight.check(settings)
     if cluster:
         from stages.repro.cluster import check_shared
 
         if force:
             raise UserError("--force: not with --cluster, which takes results that are there")
         check_shared()
-    plan = dvc.plan(targets, looked.result(), force, pull=bool(cluster))
+    plan = planning.plan(targets, stale.result(), force, pull=bool(cluster))
     if not plan.work:
         print("Data and pipelines are up to date.")
         return Report()
     console = Console(highlight=False)
     before = dvc.stages_locked()
     try:
-        with chosen(plan, settings, jobs, force, cluster) as place:
+        with chosen(plan, settings, jobs, force, cluster) as backend:
             total = {v.stage: v.train.epochs * len(v.train.seeds) for v in settings.variants()}
             stages = {stage: total.get(stage, 0) for stage in plan.work}
-            screen = Screen(stages, place.epochs, console)
+            screen = Screen(stages, backend.epochs, console)
             with screen.shown():
-                report = carry_out(plan.work, place, screen.started, screen.ended, fail_fast)
+                report = carry_out(plan.work, backend, screen.started, screen.ended, fail_fast)
     finally:
         dvc.arrange([*before, *plan.needs])
     for stage in report.failed:
@@ -64,18 +64,18 @@ def repro(
 @contextmanager
 def chosen(
     plan: Plan, settings: Params, jobs: int | None, force: bool, cluster: str | None
-) -> Iterator[Place]:
-    """This machine or the cluster, ready for the plan; all that still runs at the end is ended."""
+) -> Iterator[Backend]:
+    """Give this machine or the cluster, ready for the plan; end all that still runs at the end."""
     if cluster:
         from stages.repro.cluster import Cluster, push_inputs
 
         libraries = settings.libraries.model_dump(by_alias=True)
-        with closing(Cluster(cluster, libraries, plan.needs, jobs)) as place:
+        with closing(Cluster(cluster, libraries, plan.needs, jobs)) as backend:
             push_inputs(plan)
-            yield place
+            yield backend
     else:
-        with closing(Local(jobs, ["--force"] if force else [])) as place:
-            yield place
+        with closing(Local(jobs, force)) as backend:
+            yield backend
 
 
 def check(report: Report) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
@@ -21,6 +22,15 @@ class Outcome:
     state: State
     log: str = ""
 
+    @classmethod
+    def of(cls, code: int, log: str) -> Outcome:
+        """Read the outcome from the exit code and the words of `dvc repro`."""
+        if code:
+            return cls("failed", log)
+        if re.search(r"^Stage '.*' is cached|^Pulling data for", log, re.M):
+            return cls("restored", log)
+        return cls("unchanged" if "didn't change, skipping" in log else "done", log)
+
 
 @dataclass
 class Report:
@@ -35,27 +45,27 @@ class Report:
         return [stage for stage, outcome in self.outcomes.items() if outcome.state == "failed"]
 
 
-class Place(Protocol):
-    """Where stages run."""
+class Backend(Protocol):
+    """What runs stages."""
 
     executor: Executor
 
-    def room(self) -> int:
-        """How many can run at once, as things are now; at least 1."""
+    def slots(self) -> int:
+        """Return how many can run at once, as things are now; at least 1."""
 
     def task(self, stage: str) -> Callable[[], Ended]:
-        """What the executor is to call for a stage whose turn has come."""
+        """Return what the executor is to call for a stage whose turn has come."""
 
-    def settle(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
-        """How these stages ended; those that did well are in the workspace after it."""
+    def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
+        """Return how stages ended; the results of those that did well are in the workspace then."""
 
     def epochs(self, stage: str) -> int:
-        """How many of a stage that runs have ended by now."""
+        """Return how many epochs of a running stage have ended by now."""
 
 
 def carry_out(
     work: Mapping[str, set[str]],
-    place: Place,
+    backend: Backend,
     began: Callable[[str], None],
     ended: Callable[[str, Outcome], None],
     fail_fast: bool = False,
@@ -64,7 +74,7 @@ def carry_out(
 
     Args:
         work: the stages, each with those that it waits for.
-        place: runs them.
+        backend: runs them.
         began: is told of every beginning.
         ended: is told of every end.
         fail_fast: begin nothing more when one has failed.
@@ -78,15 +88,15 @@ def carry_out(
     while order.is_active():
         # Those first that the longest way leads on from: no core is idle at the end
         ready = sorted([*ready, *order.get_ready()], key=lambda stage: -height[stage])
-        while ready and len(running) < place.room() and not (fail_fast and report.failed):
+        while ready and len(running) < backend.slots() and not (fail_fast and report.failed):
             stage = ready.pop(0)
             began(stage)
-            running[place.executor.submit(place.task(stage))] = stage
+            running[backend.executor.submit(backend.task(stage))] = stage
         if not running:
             break
-        # Looks up each second: there may be more room by then
+        # Looks up each second: there may be more slots by then
         over = wait(running, timeout=1, return_when=FIRST_COMPLETED).done
-        for stage, outcome in place.settle({running.pop(end): end for end in over}).items():
+        for stage, outcome in backend.finish({running.pop(end): end for end in over}).items():
             report.outcomes[stage] = outcome
             ended(stage, outcome)
             if outcome.state != "failed":
@@ -96,9 +106,9 @@ def carry_out(
 
 
 def heights(work: Mapping[str, set[str]]) -> dict[str, int]:
-    """By stage, how many stages follow from it one after the other."""
-    found = dict.fromkeys(work, 0)
+    """Return by stage how many stages follow from it one after the other."""
+    longest = dict.fromkeys(work, 0)
     for stage in reversed(list(TopologicalSorter(work).static_order())):
         for before in work[stage]:
-            found[before] = max(found[before], found[stage] + 1)
-    return found
+            longest[before] = max(longest[before], longest[stage] + 1)
+    return longest

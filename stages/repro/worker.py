@@ -79,11 +79,13 @@ def obstacle(job: Job) -> str:
     """Why this worker cannot do the job; "" where it can."""
     for name, wanted in job.libraries.items():
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
-            found = "not installed"
-        if found != wanted:
-            return f"{name} {found}, not {wanted}: another fingerprint; run `make install` there"
+            installed = "not installed"
+        if installed != wanted:
+            return (
+                f"{name} {installed}, not {wanted}: another fingerprint; run `make install` there"
+            )
     if not Path(".dvc").is_dir():
         return f"started in {Path.cwd()}, which is no clone of this project's root folder"
     wanted = f"{job.commit}^{{commit}}"

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stages.core.errors import UserError
 from stages.core.redact import reason, redacted
-from stages.sync import deleted_refs as departed
-from stages.sync import observed as recorded
-from stages.sync import up_to_date as settled
-from stages.sync.desired import Missing, Outputs, complaints
-from stages.sync.plan import Plan, Step
+from stages.sync import deleted_refs, desired, labels, observed, plan, up_to_date
+from stages.sync.apply import Store
+from stages.sync.desired import Missing, Outputs
+from stages.sync.disputes import Disputed
+from stages.sync.plan import Step
 from stages.tracking import store
-from stages.vcs import refs as revisions
+from stages.vcs import refs
+from stages.vcs.refs import Commit
 
 
 def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet: bool) -> None:
@@ -32,60 +34,63 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
         quiet: say nothing where there is nothing to do.
 
     Raises:
-        UserError: git knows no such revision, or the store is out of reach.
+        UserError: git knows no such revision or fails, or the store is out of reach.
         Missing: of some results, as `Missing` says; all others have been brought in.
+        Disputed: the same fingerprint has other numbers elsewhere; all others have been brought in.
     """
-    commits = revisions.every() if everything else []
-    commits = commits or (revisions.named(which) if which else revisions.current())
+    known = refs.refs()
+    commits = revisions(which, everything)
     with TemporaryDirectory() as folder, in_words(), alone(dry_run):
         outputs = Outputs(pulling, Path(folder))
-        before = settled.state()
-        work = Plan(commits, outputs, *(recorded.peek() if dry_run else store.open_store()))
-        done = work.steps() if dry_run else work.carry_out(shown)
-        if not dry_run:
-            departed.remember(work.held.live)
-        problems = list(complaints(work.held, pulling))
-        if not (which or done or problems or work.store.at_work):
-            settled.remember(before)
-        if done:
-            show(done, dry_run)
-        elif not quiet and not problems:
-            names = ", ".join(str(commit) for commit in commits[-3:])
-            more = f" and {len(commits) - 3} more" if len(commits) > 3 else ""
-            print(
-                f"nothing to do: MLflow has the {len(work.held.results)} results of {names}{more}"
-            )
+        before = up_to_date.state()
+        client, experiment = observed.peek() if dry_run else store.open_store()
+        there = observed.read(client, experiment)
+        wanted = desired.read(commits, labels.known_outputs(there), outputs)
+        planned = partial(plan.plan, wanted, refs=known.names, own=deleted_refs.own())
+        if dry_run:
+            final = planned(there)
+            done = final.steps
+        else:
+            target = Store(client, experiment, wanted, outputs)
+            done, final = target.converge(there, planned, shown)
+            deleted_refs.remember(wanted.names, known.names)
+        missing = list(desired.complaints(wanted, pulling))
+        if everything:
+            missing += [f"{name}: its commit is missing; `git fsck`" for name in known.damaged]
+        problems = [*map(str, final.disputes), *missing]
+        if not (which or done or problems or there.at_work or dry_run):
+            up_to_date.remember(before)
+        for line in plan.told(done):
+            print(redacted(f"would be done: {line}" if dry_run else line))
+        if not (done or quiet or problems):
+            print(nothing_to_do(len(wanted.results), commits))
         if problems:
-            raise Missing(redacted("\n       ".join(problems)))
+            kind = Disputed if final.disputes else Missing
+            raise kind(redacted("\n       ".join(problems)))
+
+
+def revisions(which: list[str], everything: bool) -> list[Commit]:
+    """Return the commits to look at."""
+    if which:
+        return refs.named(which)
+    return (refs.every() if everything else []) or refs.current()
+
+
+def nothing_to_do(results: int, commits: list[Commit]) -> str:
+    """Return the line that says so."""
+    names = ", ".join(str(commit) for commit in commits[-3:])
+    more = f" and {len(commits) - 3} more" if len(commits) > 3 else ""
+    return f"nothing to do: MLflow has the {results} results of {names}{more}"
 
 
 def shown(steps: list[Step]) -> Iterator[Step]:
-    """Steps one by one with a bar, on a terminal."""
+    """Go through steps with a bar, on a terminal."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    description = steps[0].what if steps else ""
-    disable = not steps or not console.is_terminal
-    yield from track(steps, description, console=console, transient=True, disable=disable)
-
-
-def show(done: list[Step], dry_run: bool) -> None:
-    """Print what was done, or would be, as a table; a restored run goes without its tags."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    fresh = {(step.variant, step.fingerprint) for step in done if step.what == "restored"}
-    table = Table(title="what would be done" if dry_run else None, title_justify="left")
-    for heading in ("", "variant", "fingerprint", "how"):
-        table.add_column(heading, overflow="fold")
-    for step in done:
-        if step.what in ("tagged", "scores") and (step.variant, step.fingerprint) in fresh:
-            continue
-        cells = (step.what, step.variant, step.fingerprint, step.detail)
-        table.add_row(*(Text(redacted(cell)) for cell in cells))
-    Console().print(table)
+    disable = not console.is_terminal
+    yield from track(steps, "bringing in", console=console, transient=True, disable=disable)
 
 
 @contextmanager

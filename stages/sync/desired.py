@@ -1,19 +1,21 @@
-"""What revisions hold: their results by fingerprint, where the files are, and what is missing."""
+"""The desired state: what revisions hold, where its files are, and what is missing."""
 
 from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.core.errors import UserError
-from stages.sync import restore
+from stages.evaluation.results import Result
+from stages.sync import reports, restore
 from stages.sync.observed import Key
-from stages.vcs import refs as revisions
+from stages.vcs import refs
 from stages.vcs.cache import Cache, Files, has_remote, pull
-from stages.vcs.refs import Commit, Output
+from stages.vcs.lockfile import Output
+from stages.vcs.refs import Commit
 
 
 class Missing(UserError):
@@ -21,32 +23,53 @@ class Missing(UserError):
 
 
 @dataclass(frozen=True)
-class Found:
-    """A result, in the oldest and the newest revision that hold it."""
+class Holding:
+    """An output of a revision, and the result that it is.
 
+    Attributes:
+        commit: the revision.
+        output: by its `dvc.lock`.
+        key: variant and fingerprint.
+        numbers: the hash of its models and histories; "" where a run in the store is known to be
+            of this very output, which was not looked at again.
+    """
+
+    commit: Commit
     output: Output
-    oldest: Commit
-    newest: Commit
+    key: Key
+    numbers: str
+
+    def __str__(self) -> str:
+        """As a person would call it."""
+        return f"{self.output.folder} of {self.commit} ({self.commit.sha[:7]})"
 
 
 @dataclass
-class Held:
-    """What the revisions hold.
+class DesiredState:
+    """What revisions hold.
 
     Attributes:
-        results: by variant and fingerprint.
-        live: the same by branch and tag.
-        outputs: the hashes that stand for a result.
+        holdings: their outputs, the oldest revision's first.
+        names: the branches and tags of revisions that could be read.
+        scores: by revision and variant, what its evaluation says.
         missing: by revision, the outputs that are nowhere to be had, with the reason if there is
             one beyond that.
         unreadable: revisions whose `dvc.lock` says nothing, in words.
     """
 
-    results: dict[Key, Found] = field(default_factory=dict)
-    live: dict[str, set[Key]] = field(default_factory=dict)
-    outputs: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
+    holdings: list[Holding] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    scores: Mapping[Commit, Mapping[str, Result]] = field(default_factory=dict)
     missing: dict[Commit, dict[Output, str]] = field(default_factory=lambda: defaultdict(dict))
     unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def results(self) -> dict[Key, list[Holding]]:
+        """The holdings of each result, the oldest first."""
+        found: dict[Key, list[Holding]] = {}
+        for holding in self.holdings:
+            found.setdefault(holding.key, []).append(holding)
+        return found
 
 
 class Outputs:
@@ -56,11 +79,7 @@ class Outputs:
         self.cache, self.pulling, self.folder = Cache(), pulling, folder
 
     def files(self, commit: Commit, folder: str, md5: str) -> Files:
-        """The files of an output.
-
-        Raises:
-            UserError: it is not to be had.
-        """
+        """Return the files of an output; raise UserError where it is not to be had."""
         if found := self.cache.folder(md5):
             return found
         if not self.pulling:
@@ -68,40 +87,48 @@ class Outputs:
         return pull(commit.sha, folder, self.folder)
 
 
-def held(commits: Iterable[Commit], known: dict[str, Key], outputs: Outputs) -> Held:
-    """What revisions hold, oldest first; the files of an output whose hash is `known` are not
-    looked at."""
-    found = Held()
+def read(
+    commits: Iterable[Commit], known: Mapping[tuple[str, str], Key], outputs: Outputs
+) -> DesiredState:
+    """Return what revisions hold, given the oldest first.
+
+    Args:
+        commits: the revisions.
+        known: by variant and hash of an output, the result that it is, as far as runs say: its
+            files are not looked at.
+        outputs: where the files of all others are.
+    """
+    state = DesiredState()
+    readable = []
+    seen: dict[tuple[str, str], tuple[Key, str]] = {each: (key, "") for each, key in known.items()}
     for commit in commits:
-        keys: set[Key] = set()
         try:
-            listed = revisions.outputs(commit)
+            listed = refs.outputs(commit)
         except UserError as error:
-            found.unreadable.append(str(error))
+            state.unreadable.append(str(error))
             continue
+        readable.append(commit)
+        state.names |= commit.names
         for output in listed:
-            if output.md5 not in known:
+            name = (output.variant, output.md5)
+            if name not in seen:
                 try:
                     files = outputs.files(commit, output.folder, output.md5)
-                    summary = restore.summary_of(files)
+                    content = restore.content(files)
                 except UserError as error:
-                    found.missing[commit][output] = str(error)
+                    state.missing[commit][output] = str(error)
                     continue
-                known[output.md5] = (summary["variant"], summary["fingerprint"])
-            key = known[output.md5]
-            first = found.results.get(key, Found(output, commit, commit))
-            found.results[key] = Found(first.output, first.oldest, commit)
-            found.outputs[key].add(output.md5)
-            keys.add(key)
-        found.live |= dict.fromkeys(commit.names, keys)
-    return found
+                seen[name] = ((output.variant, content.fingerprint), content.numbers)
+            state.holdings.append(Holding(commit, output, *seen[name]))
+    state.scores = reports.read(readable)
+    return state
 
 
-def complaints(found: Held, pulling: bool) -> Iterator[str]:
-    """What is missing, a sentence a revision, with the command that would bring it."""
-    yield from found.unreadable
-    remote = bool(found.missing) and not pulling and has_remote()
-    for commit, lacking in found.missing.items():
+def complaints(state: DesiredState, pulling: bool) -> Iterator[str]:
+    """Go through what is missing, a sentence a revision, with the command that would bring it."""
+    yield from state.unreadable
+    remote = bool(state.missing) and not pulling and has_remote()
+    for commit, lacking in state.missing.items():
         name = str(commit) if commit.branch else commit.sha
         folders = ", ".join(sorted(output.folder for output in lacking))
         where = f"{folders} of {commit} ({commit.sha[:7]})"

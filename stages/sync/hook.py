@@ -43,11 +43,9 @@ def file() -> Path:
     """The hook's file: where `core.hooksPath` says, or in the folder that all work trees share.
 
     Raises:
-        UserError: this is no git repository.
+        GitError: this is no git repository, or one that git refuses to read.
     """
     folder = git("rev-parse", "--path-format=absolute", "--git-path", "hooks")
-    if not folder:
-        raise UserError("no git repository here; run `git init` first")
     return Path(folder) / "post-commit"
 
 
@@ -55,7 +53,8 @@ def install() -> str:
     """Put the hook in place; what happened, in words.
 
     Raises:
-        UserError: this is no git repository, or its hook is a program that is no shell script.
+        UserError: its hook is a program that is no shell script.
+        GitError: this is no git repository, or one that git refuses to read.
     """
     path = file()
     before = text(path)
@@ -78,7 +77,7 @@ def remove() -> str:
     """Take the hook out; what happened, in words. A file that holds nothing else is removed.
 
     Raises:
-        UserError: this is no git repository.
+        GitError: this is no git repository, or one that git refuses to read.
     """
     path = file()
     before = text(path)

@@ -3,7 +3,8 @@
 `live_on` holds the branches whose `dvc.lock` has this very result, as ``|elu|main|``: the filter
 ``tags.live_on LIKE '%|main|%'`` gives all runs of a branch, wherever they were trained.
 `superseded` marks all runs of a fingerprint but the newest complete one. `dvc_output` holds the
-hashes of the output in `dvc.lock`: with it a revision is compared without its files.
+hashes of the output in `dvc.lock`: with it a revision is compared without its files. `numbers`, the
+hash of models and histories, is the recorder's; a run of an earlier version gets it here.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stages.sync.observed import Key, Recorded, Store
+from stages.sync.observed import Key, ObservedState, Recorded
 
-LIVE_ON, SUPERSEDED, OUTPUT = "live_on", "superseded", "dvc_output"
+LIVE_ON, SUPERSEDED, OUTPUT, NUMBERS = "live_on", "superseded", "dvc_output", "numbers"
 LONGEST = 8000  # characters of a tag's value that MLflow keeps
 
 
@@ -26,11 +27,13 @@ class Truth:
         live: by branch or tag, the results that its revision holds.
         gone: branches and tags that are no more.
         outputs: by result, the hashes of its output.
+        numbers: by result, the hash of its models and histories, or "".
     """
 
     live: Mapping[str, Collection[Key]]
     gone: Collection[str]
     outputs: Mapping[Key, Collection[str]]
+    numbers: Mapping[Key, str]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Change:
 
     recorded: Recorded
     wanted: Mapping[str, str | None]
+
+    @property
+    def variant(self) -> str:
+        """What the run is called."""
+        return str(self.recorded.run.data.tags["variant"])
 
     def __str__(self) -> str:
         """In words: ``live on +elu -old``."""
@@ -50,7 +58,7 @@ class Change:
         moved = [f"+{name}" for name in after if name not in before]
         moved += [f"-{name}" for name in before if name not in after]
         said += [f"live on {' '.join(moved)}"] if moved else []
-        return ", ".join(said) or "tags of its seeds and its output"
+        return ", ".join(said) or "tags of seeds and output"
 
     def lacks(self, tag: str) -> bool:
         """Whether the variant's run has another value of `tag`."""
@@ -74,13 +82,13 @@ class Change:
                         raise
 
 
-def changes(store: Store, truth: Truth) -> Iterator[Change]:
+def changes(observed: ObservedState, truth: Truth) -> Iterator[Change]:
     """What must change so that the tags of all runs agree with `truth`."""
-    for key, group in store.groups.items():
-        chosen = store.chosen(key)
+    for key, group in observed.groups.items():
+        chosen = observed.chosen(key)
         for recorded in group:
             if recorded is chosen:
-                wanted = of_chosen(key, group, truth)
+                wanted = of_chosen(key, chosen, group, truth)
             elif recorded.at_work:
                 continue
             else:
@@ -89,10 +97,12 @@ def changes(store: Store, truth: Truth) -> Iterator[Change]:
                 yield Change(recorded, wanted)
 
 
-def of_chosen(key: Key, group: list[Recorded], truth: Truth) -> dict[str, str | None]:
+def of_chosen(
+    key: Key, recorded: Recorded, group: list[Recorded], truth: Truth
+) -> dict[str, str | None]:
     """The tags of the run that counts. It takes over what those before it said of branches and
     outputs that nobody looked at now."""
-    said = [recorded.run.data.tags for recorded in group]
+    said = [each.run.data.tags for each in group]
     before = {name for tags in said for name in names(tags.get(LIVE_ON))}
     stays = before - set(truth.gone) - truth.live.keys()
     now = {name for name, keys in truth.live.items() if key in keys}
@@ -101,6 +111,7 @@ def of_chosen(key: Key, group: list[Recorded], truth: Truth) -> dict[str, str | 
         LIVE_ON: text(stays | now),
         SUPERSEDED: None,
         OUTPUT: " ".join(sorted(hashes.union(truth.outputs.get(key, ())))) or None,
+        NUMBERS: recorded.numbers or truth.numbers.get(key) or None,
     }
 
 
@@ -125,16 +136,17 @@ def names(value: str | None) -> list[str]:
     return [name for name in (value or "").split("|") if name]
 
 
-def listed(store: Store) -> set[str]:
+def listed(observed: ObservedState) -> set[str]:
     """Every branch and tag that any run says it is live on."""
-    return {name for run in store.runs for name in names(run.data.tags.get(LIVE_ON))}
+    return {name for run in observed.runs for name in names(run.data.tags.get(LIVE_ON))}
 
 
-def known_outputs(store: Store) -> dict[str, Key]:
-    """The result that each output's hash stands for, as far as runs say."""
+def known_outputs(observed: ObservedState) -> dict[tuple[str, str], Key]:
+    """Return the result that each output stands for by variant and hash, as far as runs say: equal
+    results of two variants have equal outputs."""
     return {
-        md5: key
-        for key, group in store.groups.items()
+        (key[0], md5): key
+        for key, group in observed.groups.items()
         for recorded in group
         for md5 in recorded.run.data.tags.get(OUTPUT, "").split()
     }

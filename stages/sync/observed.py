@@ -1,11 +1,11 @@
-"""What the store holds: the runs of each fingerprint, and which of them is the one."""
+"""The observed state: what the store holds, and which run of each result counts."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +46,34 @@ class Recorded:
         """Whether one of them is still being written."""
         return any(run.info.status == "RUNNING" for run in self.runs)
 
+    @property
+    def numbers(self) -> str:
+        """The hash of its models and histories; "" where an earlier version recorded it."""
+        return str(self.run.data.tags.get("numbers", ""))
 
-class Store:
-    """The runs and models of the project's experiment, as they were when it was read; none where
-    there is no client, because there is no store yet."""
+    def __str__(self) -> str:
+        """As a person would call it."""
+        tags = self.run.data.tags
+        commit = tags.get("commit", "")[:7]
+        branch = tags.get("branch", "")
+        where = f" of {branch} ({commit})" if branch and commit else f" of {branch or commit}"
+        return f"MLflow's run {tags['variant']}{where if branch or commit else ''}"
 
-    def __init__(self, client: Any, experiment: str) -> None:
-        self.runs: list[Any] = []
-        self.models: list[Any] = []
-        if client:
-            self.runs += pages(client.search_runs, [experiment], max_results=PAGE)
-            self.models += pages(client.search_logged_models, [experiment], max_results=100)
+
+@dataclass
+class ObservedState:
+    """The runs and models of the project's experiment, as they were when they were read.
+
+    Attributes:
+        runs, models: all of them, as MLflow gives them.
+        tags: of the experiment.
+    """
+
+    runs: list[Any] = field(default_factory=list)
+    models: list[Any] = field(default_factory=list)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         nested: dict[str, list[Any]] = defaultdict(list)
         for run in self.runs:
             nested[run.data.tags.get("mlflow.parentRunId", "")].append(run)
@@ -71,7 +88,7 @@ class Store:
             self.groups[tags["variant"], tags["fingerprint"]].append(recorded)
 
     def chosen(self, key: Key) -> Recorded | None:
-        """The newest complete run of a fingerprint: the one that counts."""
+        """Return the newest complete run of a result: the one that counts."""
         found = [recorded for recorded in self.groups.get(key, ()) if recorded.complete]
         return max(found, key=lambda recorded: recorded.age, default=None)
 
@@ -81,7 +98,19 @@ class Store:
         return any(run.info.status == "RUNNING" for run in self.runs)
 
 
-def complete(run: Any, seeds: tuple[Any, ...], ready: set[str]) -> bool:
+def read(client: Any, experiment: str) -> ObservedState:
+    """Return what the store holds; nothing where there is no client, because there is no store
+    yet."""
+    if not client:
+        return ObservedState()
+    return ObservedState(
+        list(pages(client.search_runs, [experiment], max_results=PAGE)),
+        list(pages(client.search_logged_models, [experiment], max_results=100)),
+        client.get_experiment(experiment).tags,
+    )
+
+
+def complete(run: Any, seeds: Iterable[Any], ready: set[str]) -> bool:
     """Whether a variant's run and those of all its seeds ended well, each seed with its model."""
     wanted = {str(seed) for seed in json.loads(run.data.params.get("train.seeds", "[]"))}
     whole = {
@@ -93,12 +122,12 @@ def complete(run: Any, seeds: tuple[Any, ...], ready: set[str]) -> bool:
 
 
 def status(model: Any) -> str:
-    """READY, PENDING or FAILED."""
+    """Return READY, PENDING or FAILED."""
     return str(getattr(model.status, "value", model.status))
 
 
 def pages(search: Any, *arguments: Any, **options: Any) -> Iterator[Any]:
-    """All results of a search that MLflow gives page by page."""
+    """Go through all results of a search that MLflow gives page by page."""
     token = None
     while True:
         found = search(*arguments, page_token=token, **options)
@@ -109,8 +138,8 @@ def pages(search: Any, *arguments: Any, **options: Any) -> Iterator[Any]:
 
 
 def peek() -> tuple[Any, str]:
-    """A client of the store and the project's experiment, without making either where there is
-    none: then it is (None, "")."""
+    """Return a client of the store and the project's experiment, without making either where there
+    is none: then it is (None, "")."""
     uri = store.tracking_uri()
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return None, ""

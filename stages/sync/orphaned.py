@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stages.sync.observed import Store, status
-from stages.tracking import liveness as process
+from stages.sync.observed import ObservedState, status
+from stages.tracking import liveness
 
 
 @dataclass(frozen=True)
-class Abandoned:
+class Orphaned:
     """A run whose process is gone, or models that outlived the writing of their run.
 
     Attributes:
@@ -23,9 +24,14 @@ class Abandoned:
     reason: str
     models: tuple[str, ...]
 
+    @property
+    def variant(self) -> str:
+        """What the run is called."""
+        return str(self.run.info.run_name)
+
     def __str__(self) -> str:
-        """In words, for the table."""
-        return self.reason or f"{len(self.models)} models that were never written"
+        """In words."""
+        return f"killed: {self.reason}" if self.reason else "a model that was never written: failed"
 
     def end(self, client: Any) -> None:
         """Close them."""
@@ -36,20 +42,22 @@ class Abandoned:
             client.set_terminated(self.run.info.run_id, "KILLED")
 
 
-def abandoned(store: Store) -> list[Abandoned]:
-    """Those of processes that were on this host and are gone; a live one is left alone, and so is
-    one of another host, of which nothing is known here."""
+def orphaned(
+    observed: ObservedState, gone: Callable[[Mapping[str, str]], bool] = liveness.gone
+) -> list[Orphaned]:
+    """Return those of processes that were on this host and are gone; a live one is left alone, and
+    so is one of another host, of which nothing is known here."""
     pending: dict[str, list[str]] = {}
-    for model in store.models:
+    for model in observed.models:
         if status(model) == "PENDING":
             pending.setdefault(model.source_run_id, []).append(model.model_id)
     found = []
-    for run in store.runs:
+    for run in observed.runs:
         tags, models = run.data.tags, tuple(pending.get(run.info.run_id, ()))
         if run.info.status == "RUNNING":
-            if process.gone(tags):
+            if gone(tags):
                 reason = f"process {tags['pid']} on {tags['host']} is gone"
-                found.append(Abandoned(run, reason, models))
+                found.append(Orphaned(run, reason, models))
         elif models:
-            found.append(Abandoned(run, "", models))
+            found.append(Orphaned(run, "", models))
     return found

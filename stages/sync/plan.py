@@ -1,155 +1,167 @@
-"""What must change so that MLflow agrees with git and DVC, and the changing of it."""
+"""The plan: the steps that bring the observed state to the desired one. It reads and writes
+nothing."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
-from stages.core.errors import UserError
-from stages.evaluation import scores
-from stages.sync import deleted_refs as departed
-from stages.sync import labels, restore
-from stages.sync.desired import Found, Outputs, held
-from stages.sync.observed import Store
-from stages.sync.orphaned import abandoned
-from stages.tracking import evaluation as join
-from stages.tracking import runs
-from stages.tracking import views as view
-from stages.vcs import refs as revisions
-from stages.vcs.refs import Commit, Output
-
-ATTEMPTS = 3  # at tags that somebody else's sync writes at the same time
+from stages.sync import disputes, labels
+from stages.sync.desired import DesiredState, Holding
+from stages.sync.disputes import Dispute, Values
+from stages.sync.labels import Change, Truth
+from stages.sync.observed import Key, ObservedState, Recorded
+from stages.sync.orphaned import Orphaned, orphaned
+from stages.tracking import evaluation, liveness, views
 
 
 @dataclass(frozen=True)
-class Step:
-    """One thing that must change: a row of the table, and how it is done."""
+class Restore:
+    """A result without a complete run gets one, from the oldest revision that holds it."""
 
-    what: str
+    holding: Holding
+    branches: tuple[str, ...]
+
+    @property
+    def variant(self) -> str:
+        """What the run is called."""
+        return self.holding.output.variant
+
+    def __str__(self) -> str:
+        """In words."""
+        live = f", live on {', '.join(self.branches)}" if self.branches else ""
+        return f"restored from {self.holding.commit.sha[:7]}{live}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """Runs get scores that they lack."""
+
     variant: str
-    fingerprint: str
-    detail: str
-    do: Callable[[], None]
+    recorded: Recorded
+    values: Values
+
+    def __str__(self) -> str:
+        """In words."""
+        return "scores of its evaluation"
 
 
+@dataclass(frozen=True)
+class AddViews:
+    """The experiment gets the project's views of its table."""
+
+    names: tuple[str, ...]
+    variant = "MLflow's menu Views"
+
+    def __str__(self) -> str:
+        """In words."""
+        return ", ".join(self.names)
+
+
+Step = Orphaned | Restore | Change | Score | AddViews
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What one call of `branchmark sync` does: told by `steps`, or carried out.
+    """What must change, and what is in dispute."""
+
+    steps: list[Step]
+    disputes: list[Dispute]
+
+
+def plan(
+    desired: DesiredState,
+    observed: ObservedState,
+    refs: Collection[str],
+    own: Collection[str] | None = None,
+    gone: Callable[[Mapping[str, str]], bool] = liveness.gone,
+) -> Plan:
+    """Return what must change so that the store agrees with git and DVC.
 
     Args:
-        commits: the revisions, oldest first.
-        outputs: where their files come from.
-        client: of the store; None where there is none yet.
-        experiment: the project's, in that store.
+        desired: what revisions hold.
+        observed: what the store holds.
+        refs: every branch and tag that there is.
+        own: in a store that others use too, the names that this clone has put there; None where
+            nobody else does.
+        gone: whether the process that a run's tags name is no more.
     """
+    agreed, disputed = disputes.of_outputs(desired, observed)
+    results = DesiredState(agreed).results
+    restorations = [
+        Restore(holdings[0], tuple(sorted(set().union(*(h.commit.names for h in holdings)))))
+        for key, holdings in results.items()
+        if observed.chosen(key) is None and not missing(desired, holdings[0])
+    ]
+    truth = Truth(
+        live={
+            name: {each.key for each in agreed if name in each.commit.names}
+            for name in desired.names
+        },
+        gone=deleted(labels.listed(observed), desired.names, refs, own),
+        outputs={key: {each.output.md5 for each in each_of} for key, each_of in results.items()},
+        numbers={
+            key: next((each.numbers for each in each_of if each.numbers), "")
+            for key, each_of in results.items()
+        },
+    )
+    lacking, disputed_scores = scores(desired, observed, results)
+    wanted = views.lacking(observed.tags)
+    steps: list[Step] = [
+        *orphaned(observed, gone),
+        *restorations,
+        *labels.changes(observed, truth),
+        *lacking,
+        *([AddViews(tuple(key.removeprefix(views.TAG) for key in wanted))] if wanted else []),
+    ]
+    return Plan(steps, disputed + disputed_scores)
 
-    def __init__(
-        self, commits: list[Commit], outputs: Outputs, client: Any, experiment: str
-    ) -> None:
-        self.outputs, self.client, self.experiment = outputs, client, experiment
-        self.read()
-        self.held = held(commits, labels.known_outputs(self.store), outputs)
 
-    def read(self) -> None:
-        """Look at the store as it is now."""
-        self.store = Store(self.client, self.experiment)
+def missing(desired: DesiredState, holding: Holding) -> bool:
+    """Whether an output's files have been found to be nowhere."""
+    return holding.output in desired.missing.get(holding.commit, {})
 
-    def endings(self) -> Iterator[Step]:
-        """Runs that nobody writes any more are closed."""
-        for one in abandoned(self.store):
-            tags = one.run.data.tags
-            what, name = "killed" if one.reason else "failed", one.run.info.run_name
-            print_of = tags.get("fingerprint", "")
-            yield Step(what, name, print_of, str(one), partial(one.end, self.client))
 
-    def restorations(self) -> Iterator[Step]:
-        """Results without a complete run get one."""
-        for key, found in self.held.results.items():
-            if self.store.chosen(key) is None:
-                commit = found.oldest
-                branches = ", ".join(n for n, keys in self.held.live.items() if key in keys)
-                detail = f"from {commit.sha[:7]}" + (f", live on {branches}" if branches else "")
-                yield Step("restored", *key, detail, partial(self.restore, found))
+def deleted(
+    listed: Iterable[str],
+    live: Collection[str],
+    refs: Collection[str],
+    own: Collection[str] | None,
+) -> set[str]:
+    """Return the branches and tags that runs list and that are no more.
 
-    def restore(self, found: Found) -> None:
-        """Make the run of one result from its files; what is missing is noted."""
-        commit, output = found.oldest, found.output
-        data = Output("prepare", revisions.PREPARED, output.data, "")
-        lacking = output
-        try:
-            files = self.outputs.files(commit, output.folder, output.md5)
-            lacking = data
-            prepared = self.outputs.files(commit, data.folder, data.md5)
-            lacking = output
-            training = restore.read(files, prepared, commit)
-        except UserError as error:
-            self.held.missing[commit][lacking] = str(error)
-            return
-        restore.restore(self.client, self.experiment, training)
+    In a store that others use too, a name that git does not know here may be somebody else's
+    branch, not pushed yet: there only names that this clone itself has put are taken off.
+    """
+    absent = set(listed) - set(refs) - set(live)
+    return absent if own is None else absent & set(own)
 
-    def tags(self) -> Iterator[Step]:
-        """Tags that say otherwise than git are changed."""
-        gone = departed.names(labels.listed(self.store), self.held.live)
-        truth = labels.Truth(self.held.live, gone, self.held.outputs)
-        for change in labels.changes(self.store, truth):
-            tags = change.recorded.run.data.tags
-            name, print_of = tags["variant"], tags["fingerprint"]
-            yield Step("tagged", name, print_of, str(change), partial(change.apply, self.client))
 
-    def scores(self) -> Iterator[Step]:
-        """Scores that the newest revision's evaluation found join the runs that lack them."""
-        for key, found in self.held.results.items():
-            chosen = self.store.chosen(key)
-            entry = revisions.metrics(found.newest).get(scores.key(key[0]))
-            if chosen is None or not isinstance(entry, dict) or entry.get("fingerprint") != key[1]:
-                continue  # the revision was not evaluated after this training
-            seeds = json.loads(chosen.run.data.params["train.seeds"])
-            lacking = join.missing(self.client, chosen.runs, scores.by_seed(entry, seeds))
-            if lacking:
-                names = {name for values in lacking.values() for name in values}
-                detail = f"{len(names)} of its evaluation's"
-                yield Step("scores", *key, detail, partial(self.log, lacking))
+def scores(
+    desired: DesiredState, observed: ObservedState, results: Mapping[Key, list[Holding]]
+) -> tuple[list[Score], list[Dispute]]:
+    """Return the runs that lack scores of their revisions' evaluations, and who disagrees."""
+    lacking, disputed = [], []
+    for key, holdings in results.items():
+        if chosen := observed.chosen(key):
+            values, said = disputes.of_scores(key, chosen, holdings, desired)
+            disputed += said
+            if evaluation.incomplete(chosen.runs, values):
+                lacking.append(Score(key[0], chosen, values))
+    return lacking, disputed
 
-    def log(self, values: dict[str, dict[str, float]]) -> None:
-        """Log metrics to runs that are finished; they stay so."""
-        for run_id, metrics in values.items():
-            runs.log_metrics(self.client, run_id, metrics)
 
-    def views(self) -> Iterator[Step]:
-        """The experiment gets the project's views, where it has not got them."""
-        tags = self.client.get_experiment(self.experiment).tags if self.client else {}
-        if lacking := view.lacking(tags):
-            names = ", ".join(key.removeprefix(view.TAG) for key in lacking)
-            write = partial(view.write, self.client, self.experiment)
-            yield Step("views", "", "", f"{names}: MLflow's menu Views", write)
+def told(steps: Iterable[Step]) -> Iterator[str]:
+    """Go through what steps do, a line for all that are alike: ``26 runs: live on +feature``.
 
-    def steps(self) -> list[Step]:
-        """All that must change, as far as it can be told before any of it is done."""
-        return [*self.endings(), *self.restorations(), *self.tags(), *self.scores(), *self.views()]
-
-    def carry_out(self, progress: Callable[[list[Step]], Iterator[Step]]) -> list[Step]:
-        """Do all that must be done, and return it; `progress` goes through steps and shows them."""
-        done = self.do(self.endings, progress)
-        begun = self.do(self.restorations, progress)
-        done += [step for step in begun if self.store.chosen((step.variant, step.fingerprint))]
-        # Two people's sync at once may each write a tag that the other has just changed, and what
-        # the first one wrote is lost: look again, until there is nothing to change.
-        for _ in range(ATTEMPTS):
-            changed = self.do(self.tags, progress)
-            done += changed
-            if not changed:
-                break
-        return done + self.do(self.scores, progress) + self.do(self.views, progress)
-
-    def do(
-        self, steps: Callable[[], Iterator[Step]], progress: Callable[[list[Step]], Iterator[Step]]
-    ) -> list[Step]:
-        """Carry out steps of one kind, then look at the store again if there were any."""
-        found = list(steps())
-        for step in progress(found):
-            step.do()
-        if found:
-            self.read()
-        return found
+    The tags and scores of a run that is restored are no news.
+    """
+    every = list(steps)
+    restored = {step.variant for step in every if isinstance(step, Restore)}
+    alike: dict[str, list[str]] = {}
+    for step in every:
+        if not (isinstance(step, Change | Score) and step.variant in restored):
+            alike.setdefault(str(step), []).append(step.variant)
+    for text, variants in alike.items():
+        few = ", ".join(dict.fromkeys(variants))
+        yield f"{few if len(variants) <= 3 else f'{len(variants)} runs'}: {text}"

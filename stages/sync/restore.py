@@ -1,12 +1,18 @@
-"""A complete run made from the outputs of a training, as if it had been recorded live."""
+"""A complete run made from the outputs of a training, by the recorder of live runs.
+
+The outputs of revisions before the redesign are read as well: their `summary.json` has the
+parameters of the variant instead of an identity by seed.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
-import tempfile
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,133 +21,156 @@ from stages.core.errors import UserError
 from stages.core.redact import reason
 from stages.core.signals import deferred
 from stages.data.arrays import Split
-from stages.tracking import liveness as process
-from stages.tracking import runs
-from stages.training import history
+from stages.tracking import liveness, recorder, runs, training
+from stages.tracking.training import Training
+from stages.training import history, result
+from stages.training.history import Row
+from stages.training.result import Summary
+from stages.vcs import refs
 from stages.vcs.cache import Files
+from stages.vcs.lockfile import Output
 from stages.vcs.refs import Commit
-
-FIELDS = ("variant", "stage", "fingerprint", "data", "params")
+from stages.vcs.worktree import Tree
 
 
 @dataclass(frozen=True)
-class Training:
-    """The outputs of a training, read whole before anything is written to the store."""
+class Content:
+    """An output as its files have it.
 
-    summary: runs.Summary
-    table: Any  # the history, a frame
-    picture: bytes
-    networks: dict[int, Any]  # by seed
-    train: Split
-    commit: Commit
+    Attributes:
+        fingerprint: of the variant.
+        summary: of today's form, or the values of an old one.
+        rows: the history of each seed.
+        models: the model file of each seed.
+        numbers: the hash of models and histories.
+    """
+
+    fingerprint: str
+    summary: Summary | dict[str, Any]
+    rows: Mapping[int, list[Row]]
+    models: Mapping[int, Path]
+    numbers: str
+
+    def described(self, output: Output, study: str) -> Training:
+        """Return what the runs say of it, called as its revision calls it."""
+        names = output.variant, output.stage
+        if isinstance(self.summary, Summary):
+            return training.of_summary(*names, study, output.source, self.summary)
+        old, seeds = self.summary, dict.fromkeys(self.models, "")
+        study = str(old.get("study") or study)
+        return Training(*names, study, self.fingerprint, seeds, old["data"], old["params"])
 
 
-def summary_of(files: Files) -> dict[str, Any]:
-    """The content of an output's `summary.json`.
+def content(files: Files) -> Content:
+    """Read an output.
 
     Raises:
-        UserError: there is none, or it lacks what makes a run.
+        UserError: a file is missing or damaged, or it is no output of a training.
     """
     try:
-        summary = json.loads(files["summary.json"].read_bytes())
-        return {**summary, **{field: summary[field] for field in FIELDS}}
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"its summary.json is not one of this project ({reason(error)})") from None
+        text = files[result.SUMMARY].read_bytes()
+        summary = old_summary(text) or Summary.parse(text)
+        seeds = (
+            list(summary.seeds)
+            if isinstance(summary, Summary)
+            else [int(seed) for seed in summary["params"]["train"]["seeds"]]
+        )
+        every = history.read(files[result.HISTORY])
+        rows = {seed: every[seed] for seed in seeds}
+        models = {seed: files[result.model_name(seed)] for seed in seeds}
+        hashes = {seed: runs.hashes(models[seed], rows[seed]) for seed in seeds}
+    except KeyError as error:
+        raise UserError(f"it lacks {error}") from None
+    except (OSError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"its files cannot be read ({reason(error)})") from None
+    for seed in seeds:
+        if isinstance(summary, Summary):
+            named = summary.seeds[seed].model, summary.seeds[seed].history
+            whole = hashes[seed] == named
+        else:
+            whole = zipfile.is_zipfile(models[seed])
+        if not whole:
+            raise UserError(f"its files cannot be read (seed {seed} is not what its summary names)")
+    fingerprint = summary.fingerprint if isinstance(summary, Summary) else summary["fingerprint"]
+    return Content(fingerprint, summary, rows, models, runs.numbers(hashes))
 
 
-def read(files: Files, prepared: Files, commit: Commit) -> Training:
-    """Read the outputs of a training.
-
-    Args:
-        files: those of `runs/<variant>`.
-        prepared: those of the `data/prepared` that it read.
-        commit: the revision that holds them.
+def old_summary(text: bytes) -> dict[str, Any] | None:
+    """Return a `summary.json` of before the redesign; None where it is of today's form.
 
     Raises:
-        UserError: a file is missing or damaged, or another Keras is needed to read it.
+        ValueError: it lacks what makes a run.
     """
-    from stages.training import model_file as keras_file
+    values = json.loads(text)
+    if not isinstance(values, dict) or "seeds" in values:
+        return None
+    wanted = {"fingerprint": str, "data": str, "params": dict}
+    lacking = [name for name, kind in wanted.items() if not isinstance(values.get(name), kind)]
+    if lacking:
+        raise ValueError(f"its summary.json has no {' and no '.join(lacking)}")
+    return values
 
-    summary = summary_of(files)
+
+def train_split(prepared: Files, digest: str) -> Split:
+    """Return the training split of the prepared data.
+
+    Raises:
+        UserError: it is another one than the digest says, or cannot be read.
+    """
     try:
-        if json.loads(prepared["summary.json"].read_bytes())["digest"] != summary["data"]:
+        summary = json.loads(prepared["summary.json"].read_bytes())
+        found = summary["digests"]["train"] if "digests" in summary else summary["digest"]
+        if found != digest:
             raise ValueError("data/prepared is another one than it was trained from")
-        seeds = summary["params"]["train"]["seeds"]
-        networks = {}
-        with tempfile.TemporaryDirectory() as folder:
-            for seed in seeds:
-                file = Path(folder) / f"seed-{seed}.keras"  # Keras goes by the ending
-                shutil.copyfile(files[file.name], file)
-                networks[seed] = keras_file.load(file)
         images, labels = (
             np.load(prepared[f"train_{part}.npy"], mmap_mode="r", allow_pickle=False)
             for part in ("images", "labels")
         )
-        return Training(
-            summary=summary,
-            table=history.read(files["history.csv"]),
-            picture=files["loss.png"].read_bytes(),
-            networks=networks,
-            train=Split(images, labels),
-            commit=commit,
-        )
+        return Split(images, labels)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(f"data/prepared cannot be read ({reason(error)})") from None
+
+
+def restore(
+    client: Any, experiment: str, commit: Commit, output: Output, files: Files, prepared: Files
+) -> None:
+    """Write the runs of a variant and of its seeds, with the commit's time, whole or FAILED.
+
+    While they are written, they name this process as live runs do: what a killed one leaves behind
+    is found by the next `sync`.
+
+    Raises:
+        UserError: a file cannot be read; then nothing was written.
+    """
+    found = content(files)
+    described = found.described(output, refs.study(commit, output.variant))
+    split = train_split(prepared, described.data)
+    tree = Tree(commit.branch, commit.sha, experiment="", diff="")
+    tags = liveness.tags() | {"restored": "true", "mlflow.user": commit.author}
+    record = recorder.Recorder(client, experiment, described, split, tree, tags, commit.time * 1000)
+    with TemporaryDirectory() as folder, deferred():  # a second or two
+        models = {}
+        for seed, model in found.models.items():
+            models[seed] = Path(folder) / result.model_name(seed)  # Keras goes by the ending
+            shutil.copyfile(model, models[seed])
+        check_readable(next(iter(models.values())))
+        try:
+            record.begin()
+            for seed, model in models.items():
+                record.seed_begins(seed)
+                record.seed_ends(seed, found.rows[seed], model, origin="outputs")
+            record.finish({})
+        except BaseException as error:
+            record.end(recorder.status_after(type(error)))
+            raise
+        record.end("FINISHED")
+
+
+def check_readable(model: Path) -> None:
+    """Raise UserError where this Keras cannot read a model."""
+    from stages.training import model_file
+
+    try:
+        model_file.load(model)
     except Exception as error:  # Keras has many for a file that it cannot read
         raise UserError(f"its files cannot be read ({reason(error)})") from None
-
-
-def restore(client: Any, experiment: str, training: Training) -> None:
-    """Write the run of a variant and of its seeds, with the commit's time, whole or FAILED.
-
-    While it is written, it names this process as a live run does: what a killed one leaves behind
-    is found by the next `sync`.
-    """
-    begun: list[str] = []
-    models: list[str] = []
-    with deferred():  # a second or two
-        try:
-            write(client, experiment, training, begun, models)
-        except BaseException as error:
-            for model_id in models:
-                client.finalize_logged_model(model_id, "FAILED")
-            for run_id in begun:
-                client.set_terminated(run_id, runs.status_after(type(error)))
-            raise
-
-
-def write(
-    client: Any, experiment: str, training: Training, begun: list[str], models: list[str]
-) -> None:
-    """`restore` without its net: what has been begun stands in `begun` and `models`."""
-    from stages.plots import figures
-
-    summary, table, commit = training.summary, training.table, training.commit
-    at, name = commit.time * 1000, summary["variant"]
-    tree = Revision(branch=commit.branch, commit=commit.sha, experiment="", diff="")
-    common = runs.tags(summary, tree, commit.author) | {"restored": "true"} | process.tags()
-
-    def start(name: str, tags: dict[str, str], **params: Any) -> str:
-        run = client.create_run(experiment, start_time=at, tags=common | tags, run_name=name)
-        begun.append(run.info.run_id)
-        runs.log_params(client, begun[-1], summary, **params)
-        runs.log_dataset(client, begun[-1], training.train, summary["data"])
-        return begun[-1]
-
-    def finish(run_id: str, picture: bytes) -> None:
-        runs.log_picture(client, run_id, picture, at)
-        for tag in process.TAGS:
-            client.delete_tag(run_id, tag)
-        client.set_terminated(run_id, "FINISHED", end_time=at)
-        begun.remove(run_id)
-
-    parent = start(name, {})
-    for seed, network in training.networks.items():
-        rows = table[table["seed"] == seed]
-        tags = {"seed": str(seed), "mlflow.parentRunId": parent}
-        run_id = start(f"{name} seed {seed}", tags, seed=seed)
-        models.append(runs.create_model(client, experiment, run_id, summary))
-        runs.log_history(client, run_id, rows, at, models[-1])
-        runs.log_model(client, run_id, models[-1], network, training.train, summary)
-        runs.link_model(client, parent, models.pop(), summary)
-        finish(run_id, figures.loss(rows, name))
-    runs.log_mean_history(client, parent, table, at)
-    finish(parent, training.picture)

@@ -10,27 +10,36 @@ from pathlib import Path
 
 from stages.core.folders import write
 from stages.tracking import store
-from stages.vcs.git import git
+from stages.vcs.git import GitError, find, git
 
 
 def state() -> str:
-    """Branches, tags and the store's files as they are now; empty where that does not tell all."""
+    """Return branches, tags and the store's files as they are now; empty where that does not tell
+    all."""
     if (uri := store.tracking_uri()) != store.own_uri():
         return ""
-    parts = [git("rev-parse", "HEAD"), git("symbolic-ref", "--quiet", "HEAD"), git("for-each-ref")]
+    try:
+        parts = [
+            git("rev-parse", "HEAD"),
+            find("symbolic-ref", "--quiet", "HEAD") or "",
+            git("for-each-ref", "--format=%(objectname) %(refname) %(symref)"),
+        ]
+    except GitError:
+        return ""
     database = Path(uri.removeprefix("sqlite:///"))
+    parts.append(f"{database} {(database.parent / store.ARTIFACTS).is_dir()}")
     for file in sorted(database.parent.glob(f"{database.name}*")):
-        if not file.name.endswith(".lock"):
+        if not file.name.endswith((".lock", "-shm")):  # a reader changes these
             there = file.stat()
             parts.append(f"{file.name} {there.st_size} {there.st_mtime_ns}")
     return "\n".join(parts)
 
 
-def settled() -> bool:
+def up_to_date() -> bool:
     """Whether there is nothing to do, surely."""
     try:
         return state() == memory().read_text(encoding="utf-8") != ""
-    except OSError:
+    except (OSError, GitError):
         return False
 
 
@@ -40,6 +49,6 @@ def remember(before: str) -> None:
 
 
 def memory() -> Path:
-    """Where it stands: beside git's own files."""
+    """Return where it stands: beside git's own files."""
     common = git("rev-parse", "--path-format=absolute", "--git-common-dir")
-    return Path(common) / "branchmark" / "settled"
+    return Path(common) / "branchmark" / "up_to_date"

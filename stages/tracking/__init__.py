@@ -2,6 +2,14 @@
 
 import os
 
+TRACKING = "BRANCHMARK_TRACKING"  # "off" for programs that `branchmark verify` runs
+
+
+def is_off() -> bool:
+    """Whether nothing is to be recorded."""
+    return os.environ.get(TRACKING) == "off"
+
+
 # Before MLflow is imported: nothing is sent anywhere, and a server that does not answer is left
 # soon, because a training must not wait for it.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.core.redact import reason
 from stages.evaluation.results import Result, Scores
+from stages.tracking import is_off
 from stages.tracking.time_budget import TimeBudget
 
 
@@ -23,6 +24,8 @@ def join(results: Mapping[str, Result]) -> None:
     Args:
         results: of each variant, by its name.
     """
+    if is_off():
+        return
     from stages.tracking import store
 
     budget = TimeBudget()
@@ -40,7 +43,7 @@ def join(results: Mapping[str, Result]) -> None:
 
 
 def log(client: Any, experiment: str, variant: str, result: Result) -> None:
-    """`join` of one variant, without its net."""
+    """Log the scores of one variant."""
     from stages.tracking import runs
 
     query = f"tags.variant = '{variant}' and tags.fingerprint = '{result.fingerprint}'"
@@ -81,10 +84,26 @@ def missing(
     return result
 
 
+def incomplete(runs: Iterable[Any], by_seed: Mapping[int, Scores]) -> bool:
+    """Whether runs of one result lack a score, or the seconds to the target that go with it."""
+    values = {str(seed): scores for seed, scores in by_seed.items()}
+    if not values:
+        return False
+    for run in runs:
+        seed = run.data.tags.get("seed")
+        known, expected = run.data.metrics, values[seed] if seed in values else mean(values)
+        if any(name not in known for name, value in expected.items() if value is not None):
+            return True
+        measured = "epoch_seconds" in known and expected.get("epochs_to_target") is not None
+        if measured and "seconds_to_target" not in known:
+            return True
+    return False
+
+
 def mean(by_seed: Mapping[str, Scores]) -> dict[str, float | None]:
     """The mean of each score."""
-    names = next(iter(by_seed.values()))
-    return {name: average([scores[name] for scores in by_seed.values()]) for name in names}
+    names = dict.fromkeys(name for scores in by_seed.values() for name in scores)
+    return {name: average([scores.get(name) for scores in by_seed.values()]) for name in names}
 
 
 def average(values: list[float | None]) -> float | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from stages.data.arrays import Prepared
-from stages.tracking import training
+from stages.tracking import is_off, training
 from stages.tracking.listener import Listener, Listeners
 from stages.tracking.machine import features
 from stages.tracking.recorder import LiveRecorder
@@ -26,17 +26,21 @@ def listeners(
 ) -> Iterator[Listener]:
     """Listen to a training for as long as the block runs; its end is that of MLflow's runs."""
     clock = Clock()
+    if is_off():
+        yield Listeners(clock, Lines(identities))
+        return
     described = training.of_variant_in_training(variant, identities)
     with LiveRecorder(described, data, clock.seconds) as recorder:
-        yield Listeners(clock, Lines(), recorder)
+        yield Listeners(clock, Lines(identities), recorder)
 
 
 class Lines:
     """Prints a line a seed, and before them one where this machine's results are its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, identities: Mapping[int, Identity]) -> None:
         from stages.training.arithmetic import another_arithmetic
 
+        self.identities = identities
         if why := another_arithmetic(features()):
             print(
                 f"note: {why}, so these results are this machine's own: `branchmark verify` gives "
@@ -53,7 +57,9 @@ class Lines:
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
         """Print what came of it."""
         last = rows[-1]
-        how = f"taken over from {origin}" if origin else f"after {last['epoch']} epochs"
+        how = f"after {last['epoch']} epochs"
+        if origin:
+            how = f"taken over from {origin} ({self.identities[seed].fingerprint[:8]}…)"
         print(
             f"seed {seed}: val_loss {last['val_loss']:.4f}, val_accuracy "
             f"{last['val_accuracy']:.4f} {how}",

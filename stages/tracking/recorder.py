@@ -1,7 +1,7 @@
 """The record of a training in MLflow: a run for the variant, and nested in it one for each seed.
 
-`Recorder` writes what it is told. A live training tells it through `LiveRecorder`, `branchmark sync`
-tells it what the outputs say: so live and restored runs are written by the same code.
+`Recorder` writes what it is told. A live training tells it through `LiveRecorder`, `branchmark
+sync` tells it what the outputs say: so live and restored runs are written by the same code.
 
 Tracking never decides whether a training lives: the first failure of the store ends the record
 with one warning, and the training goes on. A store that comes back later does not bring it back:
@@ -23,11 +23,14 @@ from stages.data.arrays import Prepared, Split
 from stages.tracking import liveness, machine
 from stages.tracking.time_budget import TimeBudget
 from stages.tracking.training import Training
-from stages.training.history import METRICS, Row
+from stages.training.history import Row
 from stages.vcs.worktree import Tree, working_tree
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+FLUSH = 2.0  # seconds that the metrics of an epoch may wait for others
 
 
 class Recorder:
@@ -58,6 +61,9 @@ class Recorder:
         self.train, self.tree, self.tags, self.at = train, tree, tags, at
         self.run_id = self.seed_run_id = self.model_id = ""
         self.rows: list[Row] = []  # of seeds that have ended
+        self.pending: list[Metric] = []
+        self.flushed = 0.0
+        self.hashes: dict[int, tuple[str, str]] = {}  # of their models and histories
 
     def begin(self) -> None:
         """Start the variant's run."""
@@ -80,9 +86,10 @@ class Recorder:
 
         tags = {
             "seed": str(seed),
-            "seed_fingerprint": self.training.seeds.get(seed, ""),
             "mlflow.parentRunId": self.run_id,
         }
+        if fingerprint := self.training.seeds[seed]:  # an old revision had none
+            tags["seed_fingerprint"] = fingerprint
         name = f"{self.training.variant} seed {seed}"
         self.seed_run_id = self.start(name, tags, seed=seed)
         self.model_id = runs.create_model(
@@ -90,13 +97,21 @@ class Recorder:
         )
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
-        """Log the metrics of an epoch as soon as it ends."""
+        """Log the metrics of an epoch soon after it ends, with those of others since the last call:
+        a call costs more than its metrics."""
         from stages.tracking import runs
 
-        values = {name: float(row[name]) for name in METRICS}  # type: ignore[literal-required]
         rate = len(self.train.labels) / seconds
-        values |= {"epoch_seconds": seconds, "samples_per_second": rate}
-        runs.log_metrics(self.client, self.seed_run_id, values, row["epoch"], self.model_id)
+        timings = {"epoch_seconds": seconds, "samples_per_second": rate}
+        self.pending += runs.metrics_of(row, timings, self.model_id)
+        if time.monotonic() - self.flushed > FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Log the metrics that wait."""
+        if self.pending:
+            self.client.log_batch(self.seed_run_id, metrics=self.pending)
+        self.pending, self.flushed = [], time.monotonic()
 
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
         """Log the model and the loss plot of a seed, and end its run; of one that was taken over,
@@ -104,6 +119,7 @@ class Recorder:
         from stages.plots import loss
         from stages.tracking import runs
 
+        self.flush()
         if origin:
             runs.log_history(self.client, self.seed_run_id, rows, self.at, self.model_id)
         runs.log_model(
@@ -113,6 +129,7 @@ class Recorder:
         picture = loss.picture(rows, self.training.variant)
         runs.log_picture(self.client, self.seed_run_id, picture, self.at)
         self.rows += rows
+        self.hashes[seed] = runs.hashes(model, rows)
         run_id, self.seed_run_id, self.model_id = self.seed_run_id, "", ""
         self.terminate(run_id, "FINISHED")
 
@@ -121,6 +138,7 @@ class Recorder:
         from stages.plots import loss
         from stages.tracking import runs
 
+        self.client.set_tag(self.run_id, "numbers", runs.numbers(self.hashes))
         runs.log_history(self.client, self.run_id, runs.mean_history(self.rows), self.at)
         picture = loss.picture(self.rows, self.training.variant)
         runs.log_picture(self.client, self.run_id, picture, self.at)
@@ -129,7 +147,7 @@ class Recorder:
             runs.log_metrics(self.client, self.run_id, timings)
 
     def end(self, status: str) -> None:
-        """End the runs that are under way; a model that was not logged whole is marked as failed."""
+        """End the runs that are under way; a model that was not logged whole is FAILED."""
         if self.model_id:
             self.client.finalize_logged_model(self.model_id, "FAILED")
         for run_id in filter(None, (self.seed_run_id, self.run_id)):
@@ -167,6 +185,7 @@ class LiveRecorder:
         self.seconds = 0.0  # spent on tracking
 
     def __enter__(self) -> LiveRecorder:
+        self.load()
         try:
             self.shielded(self.begin)
         except BaseException as error:  # a signal that waited: `__exit__` will not be called
@@ -176,6 +195,29 @@ class LiveRecorder:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.end(status_after(kind))
+
+    def load(self) -> None:
+        """Import what recording takes, at no charge to the store's time: on a busy machine that may
+        be more than all of it."""
+        begin = time.perf_counter()
+        try:
+            import mlflow.tensorflow  # noqa: F401
+
+            from stages.plots import loss  # noqa: F401
+            from stages.tracking import runs, store  # noqa: F401
+        except Exception as error:  # whatever is wrong with an installation
+            self.lose(error)
+        self.seconds += time.perf_counter() - begin
+
+    def lose(self, error: Exception) -> None:
+        """Say once that the record ends here, and why."""
+        self.lost = True
+        print(
+            f"warning: MLflow's store cannot be written ({reason(error)}); the training goes on "
+            "without it and its outputs are whole: when the store is back, `branchmark sync` "
+            "brings them in",
+            file=sys.stderr,
+        )
 
     def begin(self) -> None:
         """Open the store and start the variant's run."""
@@ -188,7 +230,7 @@ class LiveRecorder:
             self.budget.guarded(client), experiment, self.training, self.data.train, tree, tags
         )
         self.recorder.begin()
-        if tree.dirty:
+        if tree.diff:
             self.recorder.client.log_text(
                 self.recorder.run_id, redacted(tree.diff) + "\n", "uncommitted.diff"
             )
@@ -233,12 +275,6 @@ class LiveRecorder:
             try:
                 self.budget.call(action)
             except Exception as error:
-                self.lost = True
-                print(
-                    f"warning: MLflow's store cannot be written ({reason(error)}); the training "
-                    "goes on without it and its outputs are whole: when the store is back, "
-                    "`branchmark sync` brings them in",
-                    file=sys.stderr,
-                )
+                self.lose(error)
             finally:
                 self.seconds += time.perf_counter() - begin

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mlflow import MlflowClient
@@ -20,6 +20,7 @@ from mlflow.entities import DatasetInput, InputTag, LoggedModelOutput, Metric, P
 from stages.data.arrays import Split
 from stages.tracking.store import insisting
 from stages.tracking.training import Training
+from stages.training import history, result
 from stages.training.history import METRICS, Row
 from stages.vcs.worktree import Tree
 
@@ -37,7 +38,7 @@ def tags(training: Training, tree: Tree) -> dict[str, str]:
         "branch": tree.branch,
         "commit": tree.commit,
         "dvc_exp": tree.experiment,
-        "dirty": str(tree.dirty).lower(),
+        "dirty": tree.dirty,
         "mlflow.source.name": "stages/train.py",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.branch": tree.branch,
@@ -48,13 +49,13 @@ def tags(training: Training, tree: Tree) -> dict[str, str]:
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested sections as one, keys joined by dots: ``optimizer.learning_rate``."""
-    result: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            result |= flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            result[f"{prefix}{key}"] = value
-    return result
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def log_params(client: MlflowClient, run_id: str, training: Training, **more: Any) -> None:
@@ -84,25 +85,36 @@ def log_dataset(client: MlflowClient, run_id: str, train: Split, digest: str) ->
     insisting(client.log_inputs, run_id, inputs)
 
 
+def hashes(model: Path, rows: Sequence[Row]) -> tuple[str, str]:
+    """Return the SHA-256 of a seed's model and of its history."""
+    return result.sha256(model.read_bytes()), result.sha256(history.text(rows))
+
+
+def numbers(hashes: Mapping[int, tuple[str, str]]) -> str:
+    """Return the hash of all models and histories of a variant, by seed: of two results with the
+    same fingerprint it is the same, or one of them is not what it says."""
+    return result.digest(result.canonical({str(seed): each for seed, each in hashes.items()}))
+
+
 def now() -> int:
     """The time as MLflow counts it, in milliseconds."""
     return int(time.time() * 1000)
 
 
-def log_metrics(
-    client: MlflowClient,
-    run_id: str,
-    values: Mapping[str, float],
-    step: int = 0,
-    model_id: str | None = None,
-) -> None:
-    """Several metrics of one step in one call; those of the history belong to the model as well."""
+def log_metrics(client: MlflowClient, run_id: str, values: Mapping[str, float]) -> None:
+    """Log several metrics that have no step in one call."""
     at = now()
-    metrics = [
-        Metric(name, value, at, step, model_id=model_id if name in METRICS else None)
-        for name, value in values.items()
+    client.log_batch(run_id, metrics=[Metric(k, v, at, 0) for k, v in values.items()])
+
+
+def metrics_of(row: Row, timings: Mapping[str, float], model_id: str) -> list[Metric]:
+    """Return the metrics of an epoch; those of the history belong to the model as well."""
+    at = now()
+    found = [
+        Metric(name, float(row[name]), at, row["epoch"], model_id=model_id)  # type: ignore[literal-required]
+        for name in METRICS
     ]
-    client.log_batch(run_id, metrics=metrics)
+    return found + [Metric(name, value, at, row["epoch"]) for name, value in timings.items()]
 
 
 def mean_history(rows: Sequence[Row]) -> list[Row]:
@@ -111,10 +123,10 @@ def mean_history(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         epochs.setdefault(row["epoch"], []).append(row)
     return [
-        Row(  # type: ignore[typeddict-item]
-            seed=0,
-            epoch=epoch,
-            **{name: float(np.mean([row[name] for row in group])) for name in METRICS},  # type: ignore[literal-required]
+        cast(
+            Row,
+            {"seed": 0, "epoch": epoch}
+            | {name: float(np.mean([row[name] for row in group])) for name in METRICS},  # type: ignore[literal-required]
         )
         for epoch, group in sorted(epochs.items())
     ]
@@ -178,12 +190,16 @@ def log_model(
     import mlflow.tensorflow
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
+    from mlflow.utils import requirements_utils
 
     from stages.training import model_file
 
     pixels = TensorSpec(np.dtype(np.float32), (-1, 28, 28))
     probabilities = TensorSpec(np.dtype(np.float32), (-1, 10))
     libraries = {**training.params["libraries"], "mlflow": mlflow.__version__}
+    # To warn of other versions than the installed ones, MLflow would list the files of all that is
+    # installed, which takes a second or two, and no option of it says not to
+    requirements_utils._MODULES_TO_PACKAGES = requirements_utils._MODULES_TO_PACKAGES or {}
     with tempfile.TemporaryDirectory() as folder:
         mlflow.tensorflow.save_model(
             model_file.load(model),

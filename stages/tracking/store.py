@@ -7,7 +7,9 @@ in; `MLFLOW_TRACKING_URI` wins.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +20,20 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "fashion-mnist"
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
+SQLITE = "sqlite:///"
 
 
 def tracking_uri() -> str:
-    """The address of the store: `MLFLOW_TRACKING_URI`, or the project's own SQLite file."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or own_uri()
+    """Return the address of the store: `MLFLOW_TRACKING_URI`, or the project's own SQLite file. A
+    SQLite file without a folder is in the project's root, wherever a stage runs."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or own_uri()
+    file = uri.removeprefix(SQLITE)
+    return f"{SQLITE}{project_root() / file}" if uri.startswith(SQLITE) else uri
 
 
 def own_uri() -> str:
     """The address of the project's own SQLite file, which nobody else writes."""
-    return f"sqlite:///{project_root() / DATABASE}"
+    return f"{SQLITE}{project_root() / DATABASE}"
 
 
 def open_store() -> tuple[MlflowClient, str]:
@@ -43,9 +49,10 @@ def open_store() -> tuple[MlflowClient, str]:
     uri = tracking_uri()
     # A server keeps artifacts where it was told to; beside a SQLite file, the place is ours.
     location = None
-    if uri.startswith("sqlite:///"):
-        database = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith(SQLITE):
+        database = Path(uri.removeprefix(SQLITE))
         location = (database.parent / ARTIFACTS).resolve().as_uri()
+        quicken()
         create(database)
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
@@ -99,8 +106,38 @@ def create(database: Path) -> None:
         if database.exists():
             return
         partial = database.with_name(f"{database.name}.partial")
-        for leftover in database.parent.glob(f"{partial.name}*"):  # with SQLite's own beside it
+        # What SQLite left beside a file that was killed in the making, or deleted, would damage
+        # the new one
+        for leftover in (
+            *database.parent.glob(f"{partial.name}*"),
+            *database.parent.glob(f"{database.name}-*"),
+        ):
             leftover.unlink()
         artifacts = (database.parent / ARTIFACTS).resolve().as_uri()
-        SqlAlchemyStore(f"sqlite:///{partial}", artifacts).engine.dispose()
+        SqlAlchemyStore(f"{SQLITE}{partial}", artifacts).engine.dispose()
+        with closing(sqlite3.connect(partial)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")  # stays so: see `quicken`
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
         partial.rename(database)
+
+
+def quicken() -> None:
+    """Let SQLite not wait for the disk at every commit: of three an epoch, which took as long as
+    the epoch itself on a slow disk.
+
+    With a write-ahead log (`create`) the file stays whole whatever happens; when the machine dies
+    the last seconds of a record may be lost, which `branchmark sync` brings back.
+    """
+    from sqlalchemy import Engine, event
+
+    if not event.contains(Engine, "connect", asynchronous):
+        event.listen(Engine, "connect", asynchronous)
+
+
+def asynchronous(connection: Any, _: object) -> None:
+    """Set what holds for a connection alone; of a store in the making nothing is to be lost."""
+    if isinstance(connection, sqlite3.Connection):
+        file = connection.execute("PRAGMA database_list").fetchone()[2]
+        mode = "OFF" if file.endswith(".partial") else "NORMAL"
+        connection.execute(f"PRAGMA synchronous = {mode}")

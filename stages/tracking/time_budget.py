@@ -2,7 +2,7 @@
 
 No setting of MLflow bounds a call: requests and connections are retried, SQLite waits 20 s for a
 lock, a model is sent file by file, each with a timeout of its own, and looking up a host's name
-has none. So a call runs in a thread, which is left behind when patience is at its end: it is a
+has none. So a call runs in a thread, which is left behind when the time is up: it is a
 daemon, for which Python does not wait when the process ends, and the client that it holds refuses
 every further call, so that nothing is written after the fact by one that wakes up late.
 """
@@ -68,12 +68,12 @@ class TimeBudget:
         return result  # type: ignore[no-any-return]
 
     def guarded(self, client: Any) -> Any:
-        """A client of the store that refuses to be called when patience is over."""
+        """A client of the store that refuses to be called when the time is up."""
         return Guarded(client, self)
 
 
 class Guarded:
-    """`client`, as long as `patience` lasts."""
+    """`client`, as long as the budget lasts."""
 
     def __init__(self, client: Any, budget: TimeBudget) -> None:
         self._client, self._budget = client, budget

@@ -35,7 +35,9 @@ TABLE: dict[str, Any] = {
     "chartsSearchFilter": "^(val_)?(accuracy|loss)(_gap)?$|best_epoch",
 }
 STATES = {
-    "variants": TABLE | {"searchFilter": "tags.superseded IS NULL"},
+    # A page has a hundred rows: with seeds among them it would not show every variant
+    "variants": TABLE | {"searchFilter": "tags.superseded IS NULL AND tags.seed IS NULL"},
+    "seeds": TABLE | {"searchFilter": "tags.superseded IS NULL"},
     "branches": TABLE
     | {
         # One variant, whose results stand beside each other: the mean over variants says nothing.

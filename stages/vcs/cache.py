@@ -19,6 +19,7 @@ from stages.core.errors import UserError
 from stages.core.redact import reason
 from stages.vcs.worktree import project_root
 
+HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 Files = dict[str, Path]  # by their path within the output
 
 
@@ -53,12 +54,12 @@ class Cache:
         if (listing := self.file(md5)) is None:
             return None
         try:
-            entries = json.loads(listing.read_bytes())
-            found = {str(entry["relpath"]): self.file(str(entry["md5"])) for entry in entries}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):  # cut short, removed, or no listing
+            entries = {str(e["relpath"]): e["md5"] for e in json.loads(listing.read_bytes())}
+            found = {name: self.file(md5) for name, md5 in entries.items() if HASH.fullmatch(md5)}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):  # cut short, or no list
             return None
         files = {name: path for name, path in found.items() if path is not None}
-        return files if len(files) == len(found) else None
+        return files if len(files) == len(entries) else None
 
     def folders(self) -> Iterator[str]:
         """Go through the hashes of the folders in the cache, the newest first."""

@@ -1,7 +1,8 @@
 """Finished seeds: results that need not be trained again, found by their fingerprint.
 
-DVC's cache has those of earlier outputs, whatever variant or branch they are of. Those of a stage
-that did not end are in `.dvc/tmp/seeds`. Either may be deleted at any time: then a seed is trained.
+DVC's cache has those of earlier outputs, whatever variant or branch they are of. Those that are not
+in it yet, because their stage did not end or DVC was killed right after it, are in
+`.dvc/tmp/seeds`. Either may be deleted at any time: then a seed is trained.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from stages.training.result import Seed, Summary
 from stages.vcs.cache import Cache, Files
 
 SCRATCH = Path(".dvc/tmp/seeds")
+DAYS = 14  # after which a seed that DVC never got is removed
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,11 @@ def keep(number: int, seed: Seed, model: Path, rows: list[Row], scratch: Path = 
             folder.rename(target)
 
 
-def forget(fingerprints: Collection[str], scratch: Path = SCRATCH) -> None:
-    """Remove what `keep` kept: the stage has ended, and DVC has its output."""
-    for fingerprint in fingerprints:
-        shutil.rmtree(scratch / fingerprint, ignore_errors=True)
+def sweep(scratch: Path = SCRATCH) -> None:
+    """Remove what is in DVC's cache by now, and what nobody has come back for."""
+    kept = {path.name: path for path in scratch.glob("*")}
+    cached = find(kept, scratch=scratch / "none") if kept else {}
+    for name, path in kept.items():
+        with suppress(OSError):  # removed by another process
+            if name in cached or time.time() - path.stat().st_mtime > DAYS * 86_400:
+                shutil.rmtree(path)

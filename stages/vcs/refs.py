@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from stages.core.errors import UserError
-from stages.vcs import lockfile
-from stages.vcs.git import git
-from stages.vcs.worktree import working_tree
+from stages.vcs import lockfile, worktree
+from stages.vcs.git import blobs, find, git
+from stages.vcs.lockfile import Output
 
-RUNS, PREPARED = "runs/", "data/prepared"
+LOCK, PARAMS = "dvc.lock", "params.yaml"
+RESULTS, METRICS = "reports/results", "reports/metrics.json"  # of today, and of old revisions
+MAIN = ("main", "origin/main", "master", "origin/master")
 
 
 @dataclass(frozen=True)
@@ -39,95 +40,99 @@ class Commit:
         return self.branch or min(self.names, default=self.sha[:7])
 
 
+# Names
+
+
 @dataclass(frozen=True)
-class Output:
-    """What a stage of a revision left in `runs/`, by the hashes in its `dvc.lock`.
+class Refs:
+    """Every remote branch, local branch and tag.
 
     Attributes:
-        stage: e.g. ``train@adam-0.3``; older revisions may have had other names.
-        folder: e.g. ``runs/adam-0.3``.
-        md5: of DVC's list of the folder's files.
-        data: the same of the prepared data that the stage read, or "".
+        commits: name and commit of each, remote branches first: later ones win.
+        damaged: those whose object is missing: they are there, but nothing is known of them.
     """
 
-    stage: str
-    folder: str
-    md5: str
-    data: str
+    commits: tuple[tuple[str, str], ...]
+    damaged: frozenset[str]
+
+    @property
+    def tips(self) -> dict[str, str]:
+        """The commit of every name; a local branch wins over the remote one of the same name."""
+        return dict(self.commits)
+
+    @property
+    def names(self) -> set[str]:
+        """Every name that there is."""
+        return {name for name, _ in self.commits} | self.damaged
 
 
-def refs() -> list[tuple[str, str]]:
-    """Name and commit of every remote branch, local branch and tag, in this order.
+def refs() -> Refs:
+    """Return all branches and tags; raise GitError where git cannot list them.
 
     A remote branch goes by its name without the remote's, a tag as ``tag:v1``. `|` separates names
     in a run's tag: as `^`, which git does not allow in names, it cannot be mistaken.
     """
-    # The name last: `git` strips what it returns
-    fields = ("objectname", "objecttype", "*objectname", "*objecttype", "symref", "refname")
-    form = "%09".join(f"%({name})" for name in fields)
-    found = []
-    for line in git("for-each-ref", f"--format={form}").splitlines():
-        sha, kind, target, target_kind, symbolic, ref = line.split("\t")
-        if target:  # an annotated tag
-            sha, kind = target, target_kind
+    listed = []
+    for line in git("for-each-ref", "--format=%(objectname) %(refname) %(symref)").splitlines():
+        sha, ref, *symbolic = line.split(" ")
         _, family, name = [*ref.split("/", 2), ""][:3]
-        if symbolic or kind != "commit" or family not in ("remotes", "heads", "tags"):
+        if any(symbolic) or family not in ("remotes", "heads", "tags"):
             continue
+        rank = 2
         if family == "remotes":
             remote, _, name = name.partition("/")
             rank = 1 if remote == "origin" else 0
-        else:
-            rank = 2
-            name = f"tag:{name}" if family == "tags" else name
-        found.append((rank, name.replace("|", "^"), sha))
-    return [(name, sha) for _, name, sha in sorted(found)]
-
-
-def tips() -> dict[str, str]:
-    """The commit of every name; a local branch wins over the remote one that is called the same."""
-    return dict(refs())
+        name = f"tag:{name}" if family == "tags" else name
+        listed.append((rank, name.replace("|", "^"), sha))
+    listed.sort()
+    questions = "".join(f"{sha}\n{sha}^{{commit}}\n" for _, _, sha in listed)
+    # Two answers each: of the object, and of the commit that it is or, as a tag, points to
+    answers = git("cat-file", "--batch-check", stdin=questions.encode()).splitlines()
+    commits, damaged = [], set()
+    for (_, name, _), itself, commit in zip(listed, answers[::2], answers[1::2], strict=True):
+        if itself.endswith(" missing"):
+            damaged.add(name)
+        elif not commit.endswith(" missing"):  # else a tag of a file
+            commits.append((name, commit.split()[0]))
+    return Refs(tuple(commits), frozenset(damaged - {name for name, _ in commits}))
 
 
 def every() -> list[Commit]:
-    """The commits of all local and remote branches and tags, oldest first."""
-    return commits({sha for _, sha in refs()})
+    """Return the commits of all local and remote branches and tags, oldest first."""
+    known = refs()
+    return commits({sha for _, sha in known.commits}, known)
 
 
 def current() -> list[Commit]:
-    """The commit that is checked out, under its branch; on a detached HEAD CI's variables name it.
-
-    Raises:
-        UserError: there is no commit.
-    """
-    return named(["HEAD"], extra=working_tree().branch)
+    """Return the commit that is checked out, under its branch; on a detached HEAD CI's variables
+    name it. Raise UserError where there is no commit."""
+    return named(["HEAD"], extra=worktree.branch())
 
 
 def named(revisions: Iterable[str], extra: str = "") -> list[Commit]:
-    """The commits of revisions as git understands them: branches, tags, hashes, ``HEAD~2``.
+    """Return the commits of revisions, as `resolve` understands them; `extra` is a name of all.
 
     Raises:
-        UserError: git knows no such commit.
+        UserError: there is no such revision.
     """
-    shas = []
-    for text in revisions:
-        sha = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
-        if not sha:
-            wrong = "there is no commit yet" if text == "HEAD" else "git knows no such revision"
-            raise UserError(f"{text}: {wrong}; `git branch --all` lists the branches")
-        shas.append(sha)
-    return commits(shas, extra.replace("|", "^"))
+    return commits([resolve(text) for text in revisions], refs(), extra.replace("|", "^"))
 
 
-def commits(shas: Iterable[str], extra: str = "") -> list[Commit]:
-    """Commits with what git says of them, oldest first; `extra` is a name of all of them."""
+def commits(shas: Iterable[str], known: Refs, extra: str = "") -> list[Commit]:
+    """Return commits with what git says of them, oldest first; `extra` is a name of all of them."""
     names: dict[str, set[str]] = {sha: {extra} - {""} for sha in shas}
-    for name, sha in tips().items():
+    for name, sha in known.tips.items():
         if sha in names:
             names[sha].add(name)
-    head = git("symbolic-ref", "--short", "--quiet", "HEAD").replace("|", "^")
+    if not names:
+        return []
+    head = (find("symbolic-ref", "--short", "--quiet", "HEAD") or "").replace("|", "^")
+    form = ("--no-walk=unsorted", "--no-commit-header", "--encoding=UTF-8", "--format=%H %ct %an")
+    listing = git("rev-list", *form, "--stdin", stdin="\n".join(names).encode())
     found = []
-    for sha, called in names.items():
-        time, _, author = git("show", "--no-patch", "--format=%ct %an", sha).partition(" ")
+    for line in listing.splitlines():
+        sha, time, author = [*line.split(" ", 2), ""][:3]
+        called = names[sha]
         branches = sorted(name for name in called if not name.startswith("tag:"))
         branch = next((name for name in (extra, head) if name in called), "")
         branch = branch or next(iter(branches), "")
@@ -135,46 +140,124 @@ def commits(shas: Iterable[str], extra: str = "") -> list[Commit]:
     return sorted(found, key=lambda commit: (commit.time, commit.sha))
 
 
+# Revisions
+
+
+def resolve(revision: str) -> str:
+    """Return the commit that a branch (also of origin alone), a tag, a hash or an experiment of DVC
+    names.
+
+    Raises:
+        UserError: there is none.
+        GitError: git fails.
+    """
+    for candidate in (revision, f"origin/{revision}", *experiments(revision)):
+        form = f"{candidate}^{{commit}}"
+        if sha := find("rev-parse", "--verify", "--quiet", "--end-of-options", form):
+            return sha
+    if revision == "HEAD":
+        raise UserError("HEAD: there is no commit yet; `git commit` makes one")
+    raise UserError(
+        f"{revision}: no such branch, tag, commit or experiment; `git branch --all` and `dvc exp "
+        "list --all-commits` name them, `git fetch` may bring it"
+    )
+
+
+def experiments(name: str) -> list[str]:
+    """Return the refs of DVC's experiments of this name: refs/exps/<2 digits>/<38>/<name>."""
+    listed = git("for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+    return [ref for ref in listed if ref.count("/") == 4 and ref.endswith(f"/{name}")]
+
+
+def merge_base(head: str | None) -> str:
+    """Return the commit at which `head` (None: the working tree) left the main branch: the local
+    one or that of origin, whichever is nearer.
+
+    Raises:
+        UserError: there is no main branch, or the two have no commit in common.
+        GitError: git fails.
+    """
+    tip = resolve(head or "HEAD")
+    for local, remote in (MAIN[:2], MAIN[2:]):
+        mains = [
+            sha
+            for name in (f"refs/heads/{local}", f"refs/remotes/{remote}")
+            if (sha := find("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"))
+        ]
+        if not mains:
+            continue
+        if base := find("merge-base", tip, *mains):
+            return base
+        shallow = git("rev-parse", "--is-shallow-repository") == "true"
+        hint = "; this clone is shallow: `git fetch --unshallow`" if shallow else ""
+        raise UserError(
+            f"{head or 'HEAD'} and {local} have no commit in common{hint}; or name the base: "
+            "`branchmark compare BASE`"
+        )
+    raise UserError("there is no branch main or master; name the base: `branchmark compare BASE`")
+
+
+# What a commit holds
+
+
+@cache
+def listing(commit: str, *paths: str) -> Mapping[str, str]:
+    """Return the files of a commit at or below these paths of the current folder, with the hash of
+    each one's object."""
+    lines = git("ls-tree", "-r", "-z", commit, "--", *paths).split("\0")
+    entries = [line.partition("\t") for line in lines if line]
+    return {path: about.split()[2] for about, _, path in entries if about.split()[1] == "blob"}
+
+
+def file(commit: str, path: str) -> str | None:
+    """Return a file of a commit; None where it has none. Raise GitError where git fails."""
+    sha = listing(commit, path).get(path)
+    return blobs([sha])[sha].decode("utf-8", "replace") if sha else None
+
+
 def outputs(commit: Commit) -> tuple[Output, ...]:
-    """What the stages of a revision left in `runs/`; nothing where it has no `dvc.lock`.
+    """Return what the stages of a revision left in `runs/`; nothing where it has no `dvc.lock`.
 
     Raises:
         UserError: its `dvc.lock` cannot be read.
     """
+    sha = tracked(commit).get(LOCK)
     try:
-        return locked(git("rev-parse", "--verify", "--quiet", f"{commit.sha}:dvc.lock"))
+        return locked(sha) if sha else ()
     except ValueError as error:
         raise UserError(
             f"dvc.lock of {commit} ({commit.sha[:7]}): {error}; run `dvc repro` there and commit it"
         ) from None
 
 
-@cache
-def locked(blob: str) -> tuple[Output, ...]:
-    """`outputs` of one content of `dvc.lock`, which most commits share with their neighbours."""
-    stages = lockfile.stages(git("cat-file", "blob", blob) if blob else "")
-    try:
-        return tuple(
-            Output(stage, out["path"], out["md5"], prepared(entry))
-            for stage, entry in stages.items()
-            for out in entry.get("outs") or ()
-            if out["path"].startswith(RUNS) and out.get("md5", "").endswith(".dir")
-        )
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"not what DVC writes ({' '.join(str(error).split())[:80]})") from None
-
-
-def prepared(entry: Any) -> str:
-    """The hash of the prepared data that a stage read, by its entry in `dvc.lock`."""
-    found = (dep.get("md5", "") for dep in entry.get("deps") or () if dep["path"] == PREPARED)
-    return next(found, "")
+def tracked(commit: Commit) -> Mapping[str, str]:
+    """Return the files of a commit that say what it holds."""
+    return listing(commit.sha, LOCK, PARAMS, RESULTS, METRICS)
 
 
 @cache
-def metrics(commit: Commit) -> dict[str, Any]:
-    """`reports/metrics.json` of a revision; empty where it has none."""
+def locked(sha: str) -> tuple[Output, ...]:
+    """Return the outputs in a `dvc.lock`, which most commits share with their neighbours."""
+    return tuple(lockfile.outputs(blobs([sha])[sha].decode("utf-8", "replace")))
+
+
+@cache
+def settings(sha: str) -> dict[str, Any]:
+    """Return a `params.yaml` as plain values, every one a text; empty where it cannot be read."""
     try:
-        content = json.loads(git("show", f"{commit.sha}:reports/metrics.json") or "{}")
-    except ValueError:  # committed in the middle of a merge: there are no scores in it
+        content = lockfile.plain(blobs([sha])[sha].decode("utf-8", "replace"))
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def study(commit: Commit, variant: str) -> str:
+    """Return the study that a variant is of, by the revision's `params.yaml`."""
+    sha = tracked(commit).get(PARAMS)
+    content = settings(sha) if sha else {}
+    for name in ("studies", "reuse"):
+        try:
+            return str(content[name][variant]["study"])
+        except (KeyError, TypeError):
+            continue
+    return "grid"

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from stages.sync.observed import pages, status
 
 
-def assert_whole(client: MlflowClient, variant: str) -> None:
+def assert_whole(client: MlflowClient, variant: str, branch: str = "main") -> None:
     """One finished run that is not superseded for the variant and for each of its seeds; nothing is
     RUNNING, no model is PENDING."""
     experiment = client.get_experiment_by_name("fashion-mnist").experiment_id
@@ -23,7 +23,7 @@ def assert_whole(client: MlflowClient, variant: str) -> None:
         for run in found
         if run.data.tags["variant"] == variant
         and "superseded" not in run.data.tags
-        and "|main|" in run.data.tags.get("live_on", "")
+        and f"|{branch}|" in run.data.tags.get("live_on", "")
         and run.info.status == "FINISHED"
     )
     assert counted == {"": 1, "1": 1, "2": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -21,6 +22,7 @@ from tests.project import Project, yaml
 VARIANT, STAGE = "adam-0.3", "train@adam-0.3"
 OUTPUT = f"runs/{VARIANT}"
 POINTS = 20
+TRAIN = ("python", "-m", "stages.train", STAGE, "--force")
 REPRO = ("dvc", "repro", "--single-item", STAGE)
 
 
@@ -97,10 +99,15 @@ def computed(program: psutil.Process) -> float:
 
 def train_anew(project: Project) -> None:
     """The next `dvc repro`, which would rather take the output out of its cache."""
+    lose_cached(project)
+    project.ok(*REPRO, "--no-run-cache")
+
+
+def lose_cached(project: Project) -> None:
+    """Remove the output from DVC's cache, as `dvc gc` would."""
     stages = yaml.load(project.root / "dvc.lock")["stages"]
     name = stages[STAGE]["outs"][0]["md5"]
-    (project.root / ".dvc/cache/files/md5" / name[:2] / name[2:]).unlink()
-    project.ok(*REPRO, "--no-run-cache")
+    (project.root / ".dvc/cache/files/md5" / name[:2] / name[2:]).unlink(missing_ok=True)
 
 
 def whole(project: Project, expected: dict[str, str]) -> bool:
@@ -116,7 +123,7 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
 ) -> None:
     project = reproduced.copy(tmp_path / "project")
     expected, lock = project.tree(OUTPUT), (project.root / "dvc.lock").read_bytes()
-    alone = start(project, "python", "-m", "stages.train", STAGE)
+    alone = start(project, *TRAIN)
     assert alone.stdout
     alone.stdout.read()
     _, status, used = os.wait4(alone.pid, 0)
@@ -146,6 +153,30 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
     assert_whole(MlflowClient(project.uri()), VARIANT)
 
 
+def test_seeds_that_were_finished_before_a_kill_are_not_trained_again(project: Project) -> None:
+    expected, lock = project.tree(OUTPUT), (project.root / "dvc.lock").read_bytes()
+    kept = project.root / ".dvc/tmp/seeds"
+    shutil.rmtree(kept, ignore_errors=True)
+    lose_cached(project)
+
+    killed = start(project, *TRAIN)
+    until(lambda: bool(list(kept.glob("[!.]*"))), killed)
+    killed.kill()
+    killed.communicate()
+    said = project.ok(*TRAIN[:-1]).splitlines()
+    assert "taken over from a training that did not end (" in said[0]
+
+    shutil.rmtree(project.root / OUTPUT)  # DVC was killed when the program had ended
+    said = project.ok(*REPRO, "--no-run-cache").splitlines()
+    assert ["taken over" in line for line in said if line.startswith("seed ")] == [True, True]
+    assert project.tree(OUTPUT) == expected
+    assert (project.root / "dvc.lock").read_bytes() == lock
+
+    said = project.ok(*TRAIN[:-1]).splitlines()
+    assert ["taken over from DVC's cache (" in line for line in said] == [True, True]
+    assert not list(kept.iterdir())  # DVC has them
+
+
 # Two at once
 
 
@@ -153,10 +184,10 @@ def test_a_second_training_of_the_same_variant_is_refused_and_the_first_is_not_d
     project: Project,
 ) -> None:
     expected = project.tree(OUTPUT)
-    first = start(project, "python", "-m", "stages.train", STAGE)
+    first = start(project, *TRAIN)
     until((project.root / f"{OUTPUT}.partial").exists, first)
     first.send_signal(signal.SIGSTOP)  # so that it is surely there when the second one comes
-    second = project.run("python", "-m", "stages.train", STAGE)
+    second = project.run(*TRAIN)
     first.send_signal(signal.SIGCONT)
     said, _ = first.communicate(timeout=60)
     assert (second.returncode, first.returncode) == (1, 0), said
@@ -174,12 +205,13 @@ def importing(project: Project, process: subprocess.Popen[str]) -> bool:
 
 
 def training(project: Project, process: subprocess.Popen[str]) -> bool:
-    return (project.root / f"{OUTPUT}.partial").exists()
+    """Its first seed is saved."""
+    return (project.root / f"{OUTPUT}.partial/seed-1.keras").exists()
 
 
 def edit_module(project: Project) -> None:
     with (project.root / "stages/training/epoch.py").open("a") as file:
-        file.write("# edited")
+        file.write("EDITED = True\n")
 
 
 def edit_params(project: Project) -> None:
@@ -211,7 +243,7 @@ def test_an_edit_during_a_training_fails_it_and_is_not_recorded(
     sentence: str,
 ) -> None:
     lock = (project.root / "dvc.lock").read_bytes()
-    process = start(project, "python", "-m", "stages.train", STAGE)
+    process = start(project, *TRAIN)
     until(lambda: when(project, process), process)
     edit(project)
     said, _ = process.communicate(timeout=60)

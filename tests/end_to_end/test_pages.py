@@ -64,7 +64,7 @@ def ui(project: Project) -> Iterator[dict[str, str]]:
     address, where = f"http://127.0.0.1:{port}", {"cwd": project.root, "env": project.env()}
     with started(*command, answers=address, **where) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline().split() for _ in range(3)]
+        lines = [process.stdout.readline().split() for _ in range(4)]
         yield {name.rstrip(":"): link for name, link in lines}
 
 
@@ -115,6 +115,7 @@ def test_the_table_shows_branches_and_folds_seeds_without_configuration(
         assert len(re.findall(r"^sgd-0\.0$", text, re.MULTILINE)) == 2
         assert {"|main|", "|quick|"} <= set(text.splitlines())
         assert "seed 1" not in text
+        text_of(browser, links["seeds"], "|main|quick|")
         browser.click("//*[@role='gridcell'][.//a[. = 'adam-0.0']]//button")
         assert "adam-0.0 seed 1" in text_with(browser, "adam-0.0 seed 2")
 

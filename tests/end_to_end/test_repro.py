@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -102,7 +103,8 @@ def test_a_variant_that_is_removed_from_params_leaves_no_folder(
     with project.params() as params:
         params["dropouts"] = [0.0]
     said = project.ok(*REPRO)
-    assert [line.split(":")[0] for line in said.splitlines() if "(1 of 1)" in line] == ["evaluate"]
+    ended = [line.split(":")[0] for line in said.splitlines() if " of 2)" in line]
+    assert ended == ["evaluate", "plot"]
     left = {path.name for path in (project.root / "runs").iterdir()}
     assert left == {"sgd-0.0", "adam-0.0", "elu", "reused_frozen"}
 
@@ -124,7 +126,7 @@ def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
     assert result.returncode == 1
     assert "train@adam-0.0: failed" in result.stdout
     assert "another process is writing it" in result.stdout  # the stage's own output
-    assert "not begun: reuse@reused_frozen, evaluate" in result.stderr
+    assert "not begun: reuse@reused_frozen, evaluate, plot" in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
     assert project.stale() == {"train@adam-0.0", "reuse@reused_frozen", "evaluate"}
     log = project.root / ".dvc/tmp/repro/train@adam-0.0.log"
@@ -138,7 +140,7 @@ def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
     assert not project.stale()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_time(
     reproduced: Project, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -153,12 +155,61 @@ def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_ti
     below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], said
+    assert process.returncode == 128 + number, said
     assert "Traceback" not in said
     assert not [child for child in below if child.is_running()]
     assert not list((project.root / "runs").glob("*.partial"))
     project.ok(*REPRO)
     assert state(project) == state(reproduced)
+
+
+def test_forced_stages_train_though_their_seeds_are_finished(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    log = project.root / ".dvc/tmp/repro/train@sgd-0.0.log"
+    project.ok(*REPRO, "--force", "train@sgd-0.0")
+    assert "seed 1: " in log.read_text()
+    assert "taken over" not in log.read_text()
+    assert "taken over" not in project.ok("dvc", "repro", "-f", "-s", "train@sgd-0.0")
+
+    # Without it they are taken over: here for another order of the same seeds
+    with project.params() as params:
+        params["train"]["seeds"] = [2, 1]
+    project.ok(*REPRO, "train@sgd-0.0")
+    assert log.read_text().count("taken over") == 2
+
+
+def test_it_waits_for_another_dvc_and_needs_no_activated_environment(
+    reproduced: Project, tmp_path: Path
+) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    with project.params() as params:
+        params["target"]["validation_accuracy"] = 0.5
+    (project.root / ".dvc/tmp").mkdir(exist_ok=True)
+    hold = "import sys, time, zc.lockfile as z; z.LockFile(sys.argv[1]); print(1, flush=True); "
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"{hold}time.sleep(8)", str(project.root / ".dvc/tmp/lock")],
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout
+    holder.stdout.readline()
+    branchmark = str(Path(sys.executable).parent / "branchmark")
+    said = project.ok(branchmark, "repro", PATH="/usr/bin:/bin")
+    assert holder.wait() == 0
+    assert "evaluate: done" in said
+
+
+def test_a_persons_own_stage_is_run_too(reproduced: Project, tmp_path: Path) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    file = project.root / "dvc.yaml"
+    own = (
+        "stages:\n  own:\n    cmd: [echo one > own.txt, echo two >> own.txt]\n    outs: [own.txt]\n"
+    )
+    file.write_text(file.read_text().replace("stages:\n", own, 1))
+    assert "are sound" in project.ok("branchmark", "check")
+    assert "own: done" in project.ok(*REPRO)
+    assert (project.root / "own.txt").read_text() == "one\ntwo\n"
 
 
 def test_a_lock_file_that_dvc_left_half_written_is_no_obstacle(

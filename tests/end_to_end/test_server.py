@@ -26,7 +26,8 @@ import numpy as np
 import pytest
 
 from stages.data.arrays import Split
-from stages.tracking import runs, views as view
+from stages.tracking import runs
+from stages.tracking import views as view
 from tests.project import ROOT, Project
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]

@@ -163,10 +163,10 @@ def test_a_training_on_another_arithmetic_says_so_in_one_line(
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(live, "features", lambda: {"AVX2", "FMA3"})
-    live.Lines()
+    live.Lines({})
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(live, "features", lambda: {"SSE42"})
-    live.Lines()
+    live.Lines({})
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1

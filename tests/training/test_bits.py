@@ -1,4 +1,4 @@
-"""The same bits on every x86-64 CPU with AVX2, whatever is inherited: hashes made on one machine."""
+"""The same bits on every x86-64 CPU with AVX2, whatever is inherited: hashes of one machine."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages.params import schema as params
-from stages.training import epoch, layers
+from stages.training import epoch, layers, variants
 from stages.training.arithmetic import keras, tf
 
 ROWS, BATCH, EPOCHS = 500, 32, 3  # 500 = 15 * 32 + 20: the last batch is incomplete
@@ -33,7 +33,7 @@ def data() -> tuple[epoch.Pixels, epoch.Labels]:
     return pixels, random.integers(0, 10, ROWS).astype(np.uint8)
 
 
-def fresh(variant: params.Variant, seed: int, source: Any = None) -> tuple[Any, Any]:
+def fresh(variant: variants.Variant, seed: int, source: Any = None) -> tuple[Any, Any]:
     keras.utils.set_random_seed(seed)
     network, optimizer = layers.build(variant), layers.optimizer(variant.optimizer)
     if source is not None:
@@ -42,7 +42,7 @@ def fresh(variant: params.Variant, seed: int, source: Any = None) -> tuple[Any, 
 
 
 def plain(
-    variant: params.Variant, order: Any, data: Any, batch: int = BATCH, source: Any = None
+    variant: variants.Variant, order: Any, data: Any, batch: int = BATCH, source: Any = None
 ) -> Any:
     """What Keras' `fit` makes of the same batches of seed 2, a step at a time."""
     network, optimizer = fresh(variant, 2, source)
@@ -62,7 +62,7 @@ def assert_same_bits(one: Any, other: Any) -> None:
 
 
 def both(
-    variant: params.Variant, data: Any, batch: int = BATCH, source: Any = None
+    variant: variants.Variant, data: Any, batch: int = BATCH, source: Any = None
 ) -> tuple[Any, Any, Any, Any]:
     """Train seed 1 and then seed 2 with one graph; return seed 2's network beside `fit`'s."""
     network, optimizer = fresh(variant, 1)
@@ -82,7 +82,7 @@ def test_every_optimizer_and_dropout_gets_the_bits_of_plain_fit(variant: Any, da
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_kind_of_layer_gets_the_bits_of_plain_fit(name: str, data: Any) -> None:
-    changed = params.Network.model_validate({**PARAMS.network.model_dump(), **NETWORKS[name]})
+    changed = variants.Network.model_validate({**PARAMS.network.model_dump(), **NETWORKS[name]})
     variant = PARAMS.grid("adam", 0.3).model_copy(update={"network": changed})
     network, _, expected, _ = both(variant, data)
     assert_same_bits(network, expected)
@@ -96,7 +96,7 @@ def test_layers_taken_over_get_the_bits_of_plain_fit(
     changed = PARAMS.network.model_copy(update={"batch_normalization": normalized})
     source = PARAMS.grid("adam", 0.3).model_copy(update={"network": changed})
     trained, *_ = both(source, data)
-    reuse = params.Reuse(source="adam-0.3", trainable=trainable)
+    reuse = variants.Reuse(source="adam-0.3", trainable=trainable)
     network, _, expected, _ = both(source.model_copy(update={"reuse": reuse}), data, source=trained)
     assert_same_bits(network, expected)
     hidden = [layer for layer in network.layers if layer.name.startswith(("hidden", "normalized"))]

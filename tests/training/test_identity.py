@@ -286,9 +286,9 @@ def test_whoever_has_summary_json_can_recompute_every_fingerprint(tmp_path: Path
         assert sha256((tmp_path / f"seed-{number}.keras").read_bytes()).hexdigest() == seed["model"]
         own = lines[0] + "".join(line for line in lines[1:] if line.startswith(f"{number},"))
         assert sha256(own.encode()).hexdigest() == seed["history"]
-        text = json.loads(seed["identity"])
-        assert text["seed"] == int(number)
-        assert text.keys() == {"code", "data", "libraries", "params", "seed", "source"}
+        content = json.loads(seed["identity"])
+        assert content["seed"] == int(number)
+        assert content.keys() == {"code", "data", "libraries", "params", "seed", "source"}
     each = {number: seed["fingerprint"] for number, seed in summary["seeds"].items()}
     text = json.dumps(each, sort_keys=True, separators=(",", ":"))
     assert sha256(text.encode()).hexdigest()[:16] == summary["fingerprint"]

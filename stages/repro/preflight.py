@@ -1,0 +1,25 @@
+"""What must hold before anything runs: the architecture, and the versions of the libraries."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from stages.core.errors import UserError
+from stages.params.schema import Params
+from stages.repro import architecture
+
+
+def check(settings: Params) -> None:
+    """Raise UserError where `dvc.yaml` and the code disagree, or where an installed library is not
+    of the version that `params.yaml` records."""
+    architecture.check()
+    for library, wanted in settings.libraries.model_dump(by_alias=True).items():
+        try:
+            installed = version(library)
+        except PackageNotFoundError:
+            installed = "missing"
+        if installed != wanted:
+            raise UserError(
+                f"libraries.{library}: params.yaml records {wanted}, installed is {installed}; "
+                "install requirements.lock with `make install`"
+            )

@@ -1,0 +1,97 @@
+"""A process that imports DVC once and forks for each of its commands: its imports take a second.
+
+It reads a command a line, a JSON list of the log file and DVC's arguments, runs it, and prints its
+exit code. Where its input ends, as when `branchmark repro` is killed, it ends what runs. It is run
+as a file and imports nothing of this project.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from importlib import import_module
+
+GRACE = 20.0  # seconds that a command has for ending by itself
+MODULES = (
+    "configobj", "dulwich.index", "dvc.analytics", "dvc.cachemgr", "dvc.cli.parser",
+    "dvc.commands.repro", "dvc.data_cloud", "dvc.dependency.param", "dvc.dirs", "dvc.lock",
+    "dvc.output", "dvc.parsing", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.metrics",
+    "dvc.repo.params", "dvc.repo.plots", "dvc.repo.reproduce", "dvc.repo.stage", "dvc.rwlock",
+    "dvc.schema", "dvc.stage.cache", "dvc.stage.run", "dvc.utils.strictyaml",
+    "dvc_data.hashfile.build", "dvc_data.hashfile.db.local", "dvc_data.hashfile.status",
+    "dvc_data.index", "networkx", "pyparsing", "ruamel.yaml", "scmrepo.git",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Run commands until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in MODULES:
+        with suppress(ModuleNotFoundError):  # another DVC: the command imports it itself
+            import_module(name)
+    import dvc.lock
+
+    dvc.lock.DEFAULT_TIMEOUT = 0.3  # who waits for DVC's lock looks every sixth of this, not of 3 s
+    gc.freeze()
+    while line := sys.stdin.readline():
+        log, *arguments = json.loads(line)
+        code = run(log, arguments)
+        with suppress(BrokenPipeError):
+            print(code, flush=True)
+
+
+def run(log: str, arguments: list[str]) -> int:
+    """Run a command in a process group of its own; return its exit code."""
+    running, open_while_running = os.pipe()
+    group = os.fork()
+    if not group:
+        os._exit(command(log, arguments))
+    os.close(open_while_running)
+    with suppress(OSError):  # the child does it too: whoever is first
+        os.setpgid(group, group)
+    ready, _, _ = select.select([running, sys.stdin], [], [])
+    if running not in ready:
+        end(group, running)
+    os.close(running)
+    return os.waitstatus_to_exitcode(os.waitpid(group, 0)[1])
+
+
+def command(log: str, arguments: list[str]) -> int:
+    """Be the process that runs the command; return its exit code."""
+    try:
+        with suppress(OSError):
+            os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        from dvc.cli import main as dvc
+
+        code = int(dvc(arguments))
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def end(group: int, running: int) -> None:
+    """End a command as Ctrl-C does, which DVC and the stages' programs clean up after; kill it,
+    and what it started and did not wait for, where it has not ended in time."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGINT)
+        select.select([running], [], [], GRACE)
+        os.killpg(group, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

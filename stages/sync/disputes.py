@@ -1,0 +1,127 @@
+"""The same fingerprint with other numbers: of outputs, and of the scores in reports.
+
+It must not happen: equal fingerprints promise equal bits. Where it does, each place is named, the
+run keeps the numbers that it has, and no run gets any that are in dispute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages.core.errors import UserError
+from stages.sync.desired import DesiredState, Holding
+from stages.sync.observed import Key, ObservedState, Recorded
+
+# They follow from `target` in params.yaml too, which is no part of a fingerprint
+BY_TARGET = ("epochs_to_target", "seconds_to_target")
+Values = dict[int, dict[str, float]]  # by seed and score
+
+
+class Disputed(UserError):
+    """Two places have the same fingerprint and other numbers."""
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """Two places that disagree.
+
+    Attributes:
+        key: variant and fingerprint.
+        what: which numbers.
+        places: both, in words.
+    """
+
+    key: Key
+    what: str
+    places: tuple[str, str]
+
+    def __str__(self) -> str:
+        """As a sentence."""
+        variant, fingerprint = self.key
+        return (
+            f"same fingerprint, other numbers: {variant} ({fingerprint}): {self.what} of "
+            f"{self.places[0]} and of {self.places[1]} differ; MLflow's run is left as it is; "
+            f"`branchmark verify {variant}` tells which are right"
+        )
+
+
+def of_outputs(
+    desired: DesiredState, observed: ObservedState
+) -> tuple[list[Holding], list[Dispute]]:
+    """Return the holdings that agree with the run that counts, or where there is none with the
+    oldest revision, and what is said of the others."""
+    agreed, disputes = [], []
+    for key, holdings in desired.results.items():
+        chosen = observed.chosen(key)
+        first = next((each for each in holdings if each.numbers), holdings[0])
+        numbers = (chosen.numbers if chosen else "") or first.numbers
+        authority = str(chosen) if chosen and chosen.numbers else str(first)
+        for holding in holdings:
+            if numbers and holding.numbers and holding.numbers != numbers:
+                places = (str(holding), authority)
+                disputes.append(Dispute(key, "models or histories", places))
+            else:
+                agreed.append(holding)
+    return agreed, disputes
+
+
+def of_scores(
+    key: Key, recorded: Recorded, holdings: Iterable[Holding], desired: DesiredState
+) -> tuple[Values, list[Dispute]]:
+    """Return the scores that the runs of a result have or should have, and who says otherwise.
+
+    What a run has stays. What it lacks it gets from the revisions, if they agree.
+    """
+    values: Values = {
+        int(run.data.tags["seed"]): dict(run.data.metrics)
+        for run in recorded.seeds
+        if str(run.data.tags.get("seed", "")).isdigit()
+    }
+    names: dict[str, None] = {}
+    origins: dict[tuple[int, str], str] = {}
+    disputes: list[Dispute] = []
+    refused: set[str] = set()
+    seen: set[int] = set()
+    # The target is each revision's own: of what follows from it the newest revision's counts
+    for holding in holdings:
+        result = desired.scores.get(holding.commit, {}).get(key[0])
+        if result is None or result.fingerprint != key[1] or id(result) in seen:
+            continue  # not evaluated after this training, or as another revision has it
+        seen.add(id(result))
+        differing: list[tuple[str, str]] = []
+        for seed in result.seeds.keys() & values.keys():
+            for name, score in finite(result.seeds[seed]).items():
+                names[name] = None
+                place = (seed, name)
+                known = values[seed].setdefault(name, score)
+                if known == score:
+                    origins.setdefault(place, f"reports/ of {holding.commit}")
+                elif name in BY_TARGET:
+                    continue
+                else:
+                    origin = origins.get(place, str(recorded))
+                    refused |= {name} if place in origins else set()
+                    differing.append((f"{name} of seed {seed} ({score:g}, {known:g})", origin))
+        if differing:
+            more = f" and {len(differing) - 1} more scores" if len(differing) > 1 else ""
+            here = f"reports/ of {holding.commit} ({holding.commit.sha[:7]})"
+            disputes.append(Dispute(key, differing[0][0] + more, (here, differing[0][1])))
+    return {
+        seed: {n: scores[n] for n in names if n in scores and n not in refused}
+        for seed, scores in values.items()
+    }, disputes
+
+
+def finite(scores: Mapping[str, Any]) -> dict[str, float]:
+    """Return those scores that are numbers: a branch may hold anything."""
+    return {
+        name: float(value)
+        for name, value in scores.items()
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < 1e300
+        and math.isfinite(value)
+    }

@@ -1,0 +1,1 @@
+"""`branchmark verify`: a revision's numbers, proved by doing them again."""

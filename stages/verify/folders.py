@@ -1,0 +1,40 @@
+"""Folders as DVC hashes them: the MD5 of the list of their files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from stages.vcs.cache import Cache
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """Return the MD5 of every file in a folder, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): md5(path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def digest(files: Mapping[str, str]) -> str:
+    """Return the hash that `dvc.lock` has of a folder with these files."""
+    entries = [{"md5": files[path], "relpath": path} for path in sorted(files)]
+    return f"{md5(json.dumps(entries).encode())}.dir"
+
+
+def cached(digest: str) -> dict[str, str]:
+    """Return the list of a folder's files, where DVC's cache on this machine has it."""
+    path = Cache().file(digest)
+    try:
+        entries = json.loads(path.read_bytes()) if path else []
+        return {str(entry["relpath"]): str(entry["md5"]) for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def md5(content: bytes) -> str:
+    """Return the MD5 of bytes, as DVC uses it: a name, no protection."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

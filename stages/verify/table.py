@@ -1,0 +1,30 @@
+"""A proof on the terminal. What comes from a branch is shown as the text that it is."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stages.verify.proof import Proof
+
+COLOURS = {"proved": "green", "differs": "red", "could not be tried": "yellow"}
+
+
+def show(proof: Proof, console: Console) -> None:
+    """Print a row for each thing tried, and what came of all."""
+    if not proof.rows:
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for row in proof.rows:
+        state = Text(row.state, COLOURS[row.state])
+        table.add_row(Text(plain(row.variant)), state, Text(plain(row.detail)))
+    console.print(table)
+    count = f"{proof.proved} of {len(proof.rows)} proved"
+    where = f"on {plain(proof.cpu)}, commit {proof.commit[:7]}: {proof.scope}"
+    console.print(f"{count} {where}", markup=False)
+
+
+def plain(text: str) -> str:
+    """Return a text without what could move a terminal's cursor or repaint it."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,437 @@
+"""Verdicts on two revisions, from what git holds alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+from scipy.stats import false_discovery_control
+
+from stages.compare import changes, proof
+from stages.compare import comparison as compare
+from stages.compare import report as views
+from stages.compare import snapshot as side
+from stages.compare.comparison import NOISE
+from stages.core.errors import UserError
+from stages.evaluation.intervals import of_mean
+from stages.evaluation.results import Result
+
+YML = YAML()
+SEEDS = [1, 2, 3, 4, 5]
+VARIANTS = ("sgd-0.0", "adam-0.0", "elu")
+Scores = dict[str, list[Any]]
+
+
+class Repository:
+    """A git repository with parameters and invented results, without DVC, cache or store."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.old = root, False
+        (root / "reports").mkdir()
+        (root / "dvc.yaml").write_text("stages: {}\n")
+        self.params: dict[str, Any] = {
+            "train": {"epochs": 20, "seeds": list(SEEDS)},
+            "optimizers": {"adam": {"class": "Adam", "learning_rate": 0.001}},
+            "libraries": {"keras": "3.15.1"},
+            "compare": {"confidence": 0.95, "min_effect": 0.5},
+        }
+        self.scores = {name: invented(i) for i, name in enumerate(VARIANTS)}
+        self.prints = {name: f"{i:016x}" for i, name in enumerate(VARIANTS)}
+        self.lock: dict[str, Any] = {}
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("config", "user.name", "tester")
+        self.git("config", "user.email", "tester@example.org")
+
+    def git(self, *arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def write(self) -> None:
+        """Write all of it, in the layout of today or in that of old."""
+        with (self.root / "params.yaml").open("w") as file:
+            YML.dump(self.params, file)
+        (self.root / "dvc.lock").write_text(json.dumps({"stages": self.lock}))
+        reports = self.root / "reports"
+        shutil.rmtree(reports)
+        (reports / "results").mkdir(parents=True)
+        if self.old:
+            metrics = {key(n): self.entry(n) for n in self.scores}
+            (reports / "metrics.json").write_text(json.dumps({"champion": {}, **metrics}))
+            return
+        for name, scores in self.scores.items():
+            seeds = self.params["train"]["seeds"]
+            each = {s: {k: v[i] for k, v in scores.items()} for i, s in enumerate(seeds)}
+            result = Result(self.prints[name], each, {s: f"{self.prints[name]}-{s}" for s in seeds})
+            (reports / "results" / f"{name}.json").write_text(result.text())
+
+    def entry(self, name: str) -> dict[str, Any]:
+        entry: dict[str, Any] = {"fingerprint": self.prints[name], "validation": {}}
+        for score, values in self.scores[name].items():
+            section, _, metric = score.partition("validation_")
+            (entry["validation"] if metric else entry)[metric or section] = {"seeds": values}
+        return entry
+
+    def commit(self, message: str) -> str:
+        self.write()
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def move(self, name: str, score: str, by: float) -> None:
+        """Give a variant other results: moved by nearly the same for every seed."""
+        values = self.scores[name][score]
+        self.scores[name][score] = [
+            round(value + by + 1e-4 * (-1) ** i, 6) for i, value in enumerate(values)
+        ]
+        self.prints[name] += "x"
+
+    def better(self, name: str, points: float) -> None:
+        self.move(name, "validation_accuracy", points / 100)
+
+
+def key(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def invented(i: int) -> Scores:
+    random = np.random.default_rng(i)
+    numbers = [round(float(x), 6) for x in 0.88 + 0.003 * random.normal(size=5)]
+    scores: Scores = {
+        name: list(numbers) for name in ("validation_accuracy", "validation_loss", "loss_gap")
+    }
+    return scores | {"epochs_to_target": [5, 6, 5, None, 7]}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.chdir(tmp_path)
+    made = Repository(tmp_path)
+    made.commit("base")
+    return made
+
+
+def branchmark(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    program = str(Path(sys.executable).parent / "branchmark")
+    return subprocess.run([program, *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def verdicts(base: str | None, head: str | None) -> dict[tuple[str, str], str]:
+    found = compare.compare(side.snapshot(base), side.snapshot(head))
+    return {(row.variant, row.metric.name): row.verdict for row in found.rows}
+
+
+def test_equal_fingerprints_are_unchanged_and_not_compared(repository: Repository) -> None:
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    assert found.rows == ()
+    assert sorted(found.unchanged) == sorted(VARIANTS)
+
+
+def test_a_clear_difference_is_better_or_worse_by_the_metrics_direction(
+    repository: Repository,
+) -> None:
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.better("elu", 2.0)
+    repository.better("sgd-0.0", -2.0)
+    repository.move("elu", "loss_gap", 0.1)
+    repository.commit("head")
+    found = verdicts("main", "feature")
+    assert found["elu", "validation accuracy"] == "better"
+    assert found["elu", "loss gap"] == "worse"
+    assert found["sgd-0.0", "validation accuracy"] == "worse"
+    assert found["sgd-0.0", "validation loss"] == "within noise"
+    assert ("adam-0.0", "validation accuracy") not in found
+
+
+def test_a_sure_but_trivial_difference_is_noise(repository: Repository) -> None:
+    repository.better("elu", 0.3)
+    repository.write()
+    assert verdicts("main", None)["elu", "validation accuracy"] == "within noise"
+    repository.params["compare"]["min_effect"] = 0.1
+    repository.write()
+    assert verdicts("main", None)["elu", "validation accuracy"] == "better"
+
+
+def test_seeds_are_paired_by_their_number_and_not_by_their_place(repository: Repository) -> None:
+    """The same results in another order of seeds differ in nothing."""
+    repository.params["train"]["seeds"] = [5, 4, 3, 2, 1]
+    for name, scores in repository.scores.items():
+        repository.scores[name] = {score: values[::-1] for score, values in scores.items()}
+        repository.prints[name] += "x"
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    means = {row.interval.mean for row in found.rows if row.metric.name in ("loss gap",)}
+    assert means == {0.0}
+
+
+def test_fewer_than_three_seeds_in_common_are_too_few(repository: Repository) -> None:
+    repository.params["train"]["seeds"] = [4, 5, 6, 7, 8]
+    repository.better("elu", 2.0)
+    repository.write()
+    assert set(verdicts("main", None).values()) == {"too few seeds"}
+
+
+def test_without_a_common_seed_it_says_so(repository: Repository) -> None:
+    repository.params["train"]["seeds"] = [6, 7, 8, 9, 10]
+    repository.better("elu", 2.0)
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    assert views.headline(found) == "3 variants without a common seed"
+
+
+def test_a_further_seed_changes_nothing_in_those_that_both_have(repository: Repository) -> None:
+    repository.params["train"]["seeds"] = [1, 2, 3, 4, 5, 6]
+    for scores in repository.scores.values():
+        for values in scores.values():
+            values.append(0.5)
+    repository.write()
+    for name in list(repository.prints):  # a variant's follows from all of its seeds'
+        file = repository.root / f"reports/results/{name}.json"
+        content = json.loads(file.read_text())
+        file.write_text(json.dumps(content | {"fingerprint": "another"}))
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    assert sorted(found.unchanged) == sorted(VARIANTS)
+
+
+@pytest.mark.parametrize(("base", "head"), [(True, True), (True, False), (False, False)])
+def test_old_and_new_layouts_are_compared_with_each_other(
+    repository: Repository, base: bool, head: bool
+) -> None:
+    repository.old = base
+    repository.commit("base")
+    repository.old = head
+    for name in VARIANTS:
+        repository.better(name, 2.0)
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    assert views.headline(found) == "3 better, 9 within noise"
+    assert {row.variant for row in found.rows} == set(VARIANTS)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_the_same_fingerprint_with_other_numbers_is_never_unchanged(
+    repository: Repository, old: bool
+) -> None:
+    repository.old = old
+    repository.commit("base")
+    repository.scores["elu"]["loss_gap"][2] += 0.001
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    (conflict,) = found.conflicts
+    assert (conflict.variant, conflict.seed, conflict.score) == ("elu", 3, "loss_gap")
+    assert found.rows == ()
+    assert "elu" not in found.unchanged
+    said = "1 variant with the same fingerprint and other numbers, 2 variants unchanged"
+    assert views.headline(found) == said
+    changed = changes.changes(found.base, found.head)
+    assert json.loads(views.as_json(found, changed))["conflicts"][0]["variant"] == "elu"
+    text = views.as_markdown(found, changed)
+    assert "elu: same fingerprint, other numbers: loss_gap of seed 3" in text
+    gate = branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root)
+    assert gate.returncode == 1
+
+
+def test_another_target_is_no_conflict(repository: Repository) -> None:
+    repository.params["target"] = {"validation_accuracy": 0.9}
+    repository.scores["elu"]["epochs_to_target"] = [9, 9, 9, 9, 9]
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    assert (found.conflicts, len(found.unchanged)) == ((), 3)
+
+
+def test_code_is_told_by_folder_whether_a_lock_names_modules_or_folders(
+    repository: Repository,
+) -> None:
+    def lock(*deps: tuple[str, str]) -> dict[str, Any]:
+        return {"train": {"deps": [{"path": p, "md5": m} for p, m in deps]}}
+
+    repository.lock = lock(("stages/network/a.py", "1"), ("stages/data/b.py", "1"))
+    repository.commit("modules")
+    repository.lock = lock(("stages/training", "1.dir"), ("stages/data", "2.dir"))
+    repository.write()
+    found = changes.changes(side.snapshot("main"), side.snapshot(None))
+    assert found.code == {
+        "stages/data": "edited", "stages/network": "removed", "stages/training": "added",
+    }  # fmt: skip
+
+
+def test_a_proof_is_the_first_line_if_it_is_of_the_head(repository: Repository) -> None:
+    head = repository.git("rev-parse", "HEAD")
+    file = repository.root / "proof.json"
+    content = {"proved": 12, "of": 12, "cpu": "AMD EPYC 7763", "commit": head, "rows": []}
+    file.write_text(json.dumps(content))
+    assert proof.line(file, head) == "12 of 12 changed numbers proved on an AMD EPYC 7763"
+    assert "proof is of another commit" in proof.line(file, "f" * 40)
+    assert "nothing is proved of the working tree" in proof.line(file, "")
+    file.write_text(json.dumps(content | {"proved": 10}))
+    assert proof.line(file, head) == "2 of 12 changed numbers NOT proved on an AMD EPYC 7763"
+    file.write_text("[]")
+    with pytest.raises(UserError, match="no proof of `branchmark verify`"):
+        proof.line(file, head)
+
+
+def test_variants_of_one_side_are_added_or_removed(repository: Repository) -> None:
+    repository.scores["tanh"], repository.prints["tanh"] = invented(9), "9"
+    del repository.scores["elu"]
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    assert (found.added, found.removed) == (("tanh",), ("elu",))
+
+
+def undecided(*differences: Any) -> list[compare.Row]:
+    """Rows with these differences by seed, of a metric without a threshold."""
+    metric, nothing = compare.METRICS[1], of_mean([0.0, 0.0], 0.95)
+    return [compare.Row("x", ("", ""), metric, 0, 0, tuple(d), nothing, NOISE) for d in differences]
+
+
+def test_where_nothing_differs_there_is_an_alarm_in_no_more_than_five_of_a_hundred() -> None:
+    """Families of 40 rows, seeds drawn anew on both sides."""
+    random = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(600):
+        rows = undecided(*random.normal(size=(40, 5)))
+        alarms += any(row.verdict != NOISE for row in compare.judged(rows, 0.95, 0))
+    assert alarms / 600 < 0.075
+
+
+def test_an_interval_excludes_zero_exactly_where_the_test_says_so() -> None:
+    random = np.random.default_rng(1)
+    for shift in (0.0, 1.0, 3.0, 6.0):
+        rows = undecided(*(random.normal(size=5) + shift * (i % 2) for i in range(20)))
+        p_values = [compare.p_value(row.differences) for row in rows]
+        believed = false_discovery_control(p_values) <= 0.05
+        decided = [row.verdict != NOISE for row in compare.judged(rows, 0.95, 0)]
+        assert decided == list(believed)
+
+
+def test_what_changed_is_told_by_leaf(repository: Repository) -> None:
+    repository.params["optimizers"]["adam"]["learning_rate"] = 0.002
+    repository.params["optimizers"]["slow"] = {"class": "SGD"}
+    repository.params["libraries"]["keras"] = "3.16.0"
+    repository.write()
+    found = changes.changes(side.snapshot("main"), side.snapshot(None))
+    assert found.params == {
+        "optimizers.adam.learning_rate": ("0.001", "0.002"),
+        "optimizers.slow.class": ("—", "SGD"),
+    }
+    assert found.libraries == {"libraries.keras": ("3.15.1", "3.16.0")}
+    assert found.code == {}
+    assert found.data is None
+
+
+def test_the_base_is_where_the_branch_left_main(repository: Repository) -> None:
+    """What others merged meanwhile is not blamed on the branch."""
+    left = repository.git("rev-parse", "HEAD")
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.commit("on the branch")
+    repository.git("checkout", "--quiet", "main")
+    repository.better("adam-0.0", -3)
+    repository.commit("meanwhile on main")
+    assert side.merge_base("feature") == left
+    repository.git("checkout", "--quiet", "--detach", "feature")
+    assert side.merge_base(None) == left
+
+
+def test_a_bare_clone_is_enough(
+    repository: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.better("elu", 2.0)
+    repository.commit("head")
+    bare = tmp_path_factory.mktemp("elsewhere") / "bare.git"
+    repository.git("clone", "--quiet", "--bare", str(repository.root), str(bare))
+    result = branchmark("compare", "main", "feature", cwd=bare)
+    assert result.returncode == 0, result.stderr
+    assert "better" in result.stdout
+
+
+def test_the_exit_code_is_a_gate_only_when_asked(repository: Repository) -> None:
+    repository.better("elu", -2.0)
+    repository.write()
+    assert branchmark("compare", "main", cwd=repository.root).returncode == 0
+    assert branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root).returncode == 1
+    repository.better("elu", 4.0)
+    repository.write()
+    assert branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere: no such branch, tag or commit"),
+        (["--upload-pack=x"], "No such option"),
+        (["orphan"], None),
+        ([], None),
+        (["empty"], "empty: it has no params.yaml"),
+    ],
+)
+def test_odd_revisions_are_one_sentence_or_work(
+    repository: Repository, arguments: list[str], sentence: str | None
+) -> None:
+    repository.git("checkout", "--quiet", "--orphan", "orphan")
+    repository.commit("unrelated history")
+    repository.git("checkout", "--quiet", "--orphan", "empty")
+    repository.git("rm", "-r", "--force", "--quiet", ".")
+    repository.git("commit", "--quiet", "--allow-empty", "--message", "empty")
+    repository.git("checkout", "--quiet", "main")
+    result = branchmark("compare", *arguments, cwd=repository.root)
+    assert "Traceback" not in result.stderr
+    if sentence is None:
+        assert result.returncode == 0, result.stderr
+    else:
+        assert result.returncode != 0
+        assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    "file", ["params.yaml", "reports/results/elu.json", "reports/curves.csv", "dvc.lock"]
+)
+def test_in_the_middle_of_a_merge_it_is_one_sentence(repository: Repository, file: str) -> None:
+    ours, theirs = "stages: {a: 1}\n", "stages: {b: 2}\n"
+    conflict = f"<<<<<<< ours\n{ours}=======\n{theirs}>>>>>>> theirs, and one\n"
+    (repository.root / file).write_text(conflict)
+    result = branchmark("compare", "main", cwd=repository.root)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: working tree: its {file} cannot be read (")
+    assert result.stderr.count("\n") == 1
+
+
+def test_unrelated_and_shallow_histories_say_what_to_do(
+    repository: Repository,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository.git("checkout", "--quiet", "--orphan", "orphan")
+    repository.commit("unrelated")
+    with pytest.raises(UserError, match="no commit in common; or name the base"):
+        side.merge_base("orphan")
+    repository.git("checkout", "--quiet", "main")
+    repository.commit("another")
+    repository.git("branch", "feature", "HEAD~1")
+    shallow = tmp_path_factory.mktemp("elsewhere") / "shallow"
+    source = f"file://{repository.root}"
+    repository.git("clone", "--quiet", "--depth=1", "--no-single-branch", source, str(shallow))
+    monkeypatch.chdir(shallow)
+    with pytest.raises(UserError, match="this clone is shallow: `git fetch --unshallow`"):
+        side.merge_base("feature")
+
+
+def test_markdown_begins_with_the_answer_and_json_has_every_row(repository: Repository) -> None:
+    repository.better("elu", 2.0)
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    changed = changes.changes(found.base, found.head)
+    text = views.as_markdown(found, changed)
+    assert text.splitlines()[2].startswith("**1 better, 3 within noise, 2 variants unchanged")
+    assert "| elu | validation accuracy |" in text
+    assert f"`branchmark compare {found.base.commit}`" in text  # against the working tree
+    content = json.loads(views.as_json(found, changed))
+    assert [row["verdict"] for row in content["rows"]].count("better") == 1
+    assert len(content["rows"]) == 4

@@ -1,0 +1,61 @@
+"""DVC's files are read and written as DVC writes them, and what it cannot tell is found out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.core.errors import UserError
+from stages.vcs import dvc
+
+
+def test_the_lock_file_is_put_in_order_without_changing_a_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = "schema: '2.0'\nstages:\n"
+    b, a = "  b@0.3:\n    cmd: x\n    outs:\n    - path: b\n", "  a:\n    cmd: y\n"
+    dvc.LOCK.write_text(head + b + a)
+    assert dvc.stages_locked() == ["b@0.3", "a"]
+    dvc.arrange(["a", "not there"])
+    assert dvc.LOCK.read_text() == head + a + b
+    dvc.arrange(["b@0.3", "a"])
+    assert dvc.LOCK.read_text() == head + b + a
+
+
+def test_a_lock_file_in_another_encoding_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dvc.LOCK.write_text("schema: '2.0'\n", encoding="utf-16")
+    with pytest.raises(UserError, match=r"^dvc\.lock: not UTF-8 .*; save it as UTF-8$"):
+        dvc.stages_locked()
+
+
+ASK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from stages.vcs import dvc
+print(dvc.forced())
+"""
+
+
+def test_a_stage_knows_that_it_is_forced(tmp_path: Path, root: Path) -> None:
+    """By the words of the program above it, or by the environment."""
+    program = tmp_path / "dvc"
+    command = [sys.executable, "-c", ASK, str(root)]
+    program.write_text(f"import subprocess\nsubprocess.run({command!r}, check=True)\n")
+
+    def told(*words: str, **env: str) -> str:
+        started = [sys.executable, str(program), *words]
+        done = subprocess.run(started, capture_output=True, text=True, env=env, check=True)
+        return done.stdout.strip()
+
+    assert told("repro") == "False"
+    assert told("repro", "-f") == told("repro", "-sf", "x") == told("repro", "--force") == "True"
+    assert told("exp", "run", "-f") == "True"
+    assert told("push", "-f") == "False"
+    assert told("repro", **{dvc.FORCE: "1"}) == "True"
