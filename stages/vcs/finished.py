@@ -59,7 +59,8 @@ def find(fingerprints: Collection[str], scratch: Path = SCRATCH) -> dict[str, Fi
 def outputs(scratch: Path) -> Iterator[tuple[Files, str]]:
     """Go through the files of all that may hold finished seeds, and where they are."""
     for folder in sorted(scratch.glob("*")):
-        yield {path.name: path for path in folder.glob("*")}, "a training that did not end"
+        with suppress(OSError):  # removed meanwhile
+            yield {path.name: path for path in folder.iterdir()}, "a training that did not end"
     cache = Cache()
     for md5 in cache.folders():
         if files := cache.folder(md5):
