@@ -28,7 +28,7 @@ install: .venv/installed  ## Create .venv and install what requirements.lock pin
 .PHONY: repro
 repro: install  ## Train, evaluate and track every variant (what is up to date is skipped)
 	branchmark repro
-	branchmark readme
+	branchmark results
 
 .PHONY: test
 test: install  ## Run the tests

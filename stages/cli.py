@@ -103,13 +103,13 @@ def bring_in() -> None:
 
 
 @app.command()
-def readme() -> None:
-    """Write the results of reports/ into the README."""
-    from stages.evaluation import tables as results
-    from stages.params import schema as params
+def results() -> None:
+    """Write the tables of docs/results.md from reports/."""
+    from stages import params
+    from stages.evaluation import tables
 
-    changed = results.update(Path("README.md"), results.blocks(params.load()))
-    print("README.md: results written" if changed else "README.md: nothing to change")
+    changed = tables.update(tables.PAGE, tables.blocks(params.load()))
+    print(f"{tables.PAGE}: {'written' if changed else 'nothing to change'}")
 
 
 @app.command()

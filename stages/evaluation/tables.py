@@ -1,4 +1,4 @@
-"""The results as Markdown tables, and their places in the README."""
+"""The results as Markdown tables, and their places in docs/results.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stages.evaluation import intervals, results
 from stages.evaluation.results import Result
 from stages.params.schema import Params
 
-REPORTS = Path("reports")
+PAGE, REPORTS = Path("docs/results.md"), Path("reports")
 COLUMNS = {  # scores, and the decimals that are worth printing
     "validation_accuracy": 4,
     "test_accuracy": 4,
@@ -26,7 +26,7 @@ COLUMNS = {  # scores, and the decimals that are worth printing
 
 
 def blocks(params: Params, reports: Path = REPORTS) -> dict[str, str]:
-    """What the README shows of the reports, by the name of its place.
+    """What docs/results.md shows of the reports, by the name of its place.
 
     Raises:
         UserError: there are no results yet, or they are of other variants.
@@ -176,19 +176,19 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def update(readme: Path, found: Mapping[str, str]) -> bool:
-    """Put each of `blocks` between its markers in the README; whether that changed it.
+def update(page: Path, found: Mapping[str, str]) -> bool:
+    """Put each of `blocks` between its markers in a page; return whether that changed it.
 
     Raises:
-        UserError: the README has no place for one.
+        UserError: the page has no place for one.
     """
-    old = new = readme.read_text(encoding="utf-8")
+    old = new = page.read_text(encoding="utf-8")
     for name, text in found.items():
-        begin, end = f"<!-- {name}: written by `branchmark readme` -->\n", f"<!-- /{name} -->"
+        begin, end = f"<!-- {name}: written by `branchmark results` -->\n", f"<!-- /{name} -->"
         if begin not in new or end not in new:
-            raise UserError(f"{readme}: {begin.strip()!r} or {end!r} is missing; put it back")
+            raise UserError(f"{page}: {begin.strip()!r} or {end!r} is missing; put it back")
         head, rest = new.split(begin, 1)
         new = f"{head}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}"
     if new != old:
-        write(readme, new)
+        write(page, new)
     return new != old

@@ -11,8 +11,8 @@ from rich.console import Console
 from stages.core.errors import UserError, catch_termination
 from stages.params import schema as params
 from stages.params.schema import Params
-from stages.repro import leftovers, preflight
 from stages.repro import plan as planning
+from stages.repro import preflight
 from stages.repro.local import LOGS, Local
 from stages.repro.plan import Plan
 from stages.repro.progress import Screen
@@ -44,7 +44,6 @@ def repro(
     if not plan.work:
         print("Data and pipelines are up to date.")
         return Report()
-    leftovers.sweep([variant.name for variant in settings.variants()])
     console = Console(highlight=False)
     before = dvc.stages_locked()
     try:

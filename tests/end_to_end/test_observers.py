@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def notes(text: str) -> list[str]:
     return re.findall(r"^(?:warning|note|error): .*", text, re.M)
 
 
-def again(project: Project, **env: str) -> tuple[list[str], dict[str, str]]:
+def again(project: Project, **env: Any) -> tuple[list[str], dict[str, str]]:
     """Train the same variant once more; return warnings, and the bytes that it left."""
     result = project.run("python", "-m", "stages.train", STAGE, **env)
     assert result.returncode == 0, result.stderr

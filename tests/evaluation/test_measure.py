@@ -44,7 +44,7 @@ def test_loss_and_accuracy_are_those_of_keras(
     found = Measure(DATA).all({name: (variant, models)})[name]
     for network, each in zip(networks, found, strict=True):
         for part in measure.SPLITS:
-            pixels, labels = scaled(getattr(DATA, part))
+            pixels, labels = (each.numpy() for each in scaled(getattr(DATA, part)))
             chosen = network.predict(pixels, verbose=0)
             loss = -np.log(chosen[np.arange(len(labels)), labels]).mean()
             assert each.scores[f"{part}_loss"] == pytest.approx(loss, abs=2e-6)

@@ -38,7 +38,10 @@ def test_old_metrics_become_results_by_the_names_of_today() -> None:
     text = json.dumps({"champion": {"variant": "x"}, "sgd-0_3": entry, "leaky_relu": entry})
     found = results.parse_old(text, [7, 5])
     assert list(found) == ["sgd-0.3", "leaky_relu"]
-    seeds = {7: {"test_accuracy": 1, "loss_gap": None}, 5: {"test_accuracy": 2, "loss_gap": 3}}
+    seeds: dict[int, results.Scores] = {
+        7: {"test_accuracy": 1, "loss_gap": None},
+        5: {"test_accuracy": 2, "loss_gap": 3},
+    }
     assert found["sgd-0.3"] == Result("f", seeds, {})
 
 

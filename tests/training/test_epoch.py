@@ -136,7 +136,7 @@ def test_the_notebooks_network_has_79510_weights() -> None:
 
 @pytest.mark.parametrize("kind", ["SGD", "Adagrad", "RMSprop", "Adam", "Nadam"])
 def test_the_defaults_in_the_schema_are_those_of_keras(kind: str) -> None:
-    ours = getattr(params, kind).model_validate({"class": kind, "learning_rate": 0.125})
+    ours = getattr(variants, kind).model_validate({"class": kind, "learning_rate": 0.125})
     theirs = getattr(keras.optimizers, kind)(learning_rate=0.125).get_config()
     for name, value in ours.model_dump(exclude={"kind"}).items():
         assert theirs[name] == value, name

@@ -289,8 +289,8 @@ def test_whoever_has_summary_json_can_recompute_every_fingerprint(tmp_path: Path
         content = json.loads(seed["identity"])
         assert content["seed"] == int(number)
         assert content.keys() == {"code", "data", "libraries", "params", "seed", "source"}
-    each = {number: seed["fingerprint"] for number, seed in summary["seeds"].items()}
-    text = json.dumps(each, sort_keys=True, separators=(",", ":"))
+    fingerprints = {number: seed["fingerprint"] for number, seed in summary["seeds"].items()}
+    text = json.dumps(fingerprints, sort_keys=True, separators=(",", ":"))
     assert sha256(text.encode()).hexdigest()[:16] == summary["fingerprint"]
 
 
