@@ -1,4 +1,4 @@
-"""Trained networks measured on all splits, in seconds for a hundred of them.
+"""Trained networks measured on training and test data, in seconds for a hundred of them.
 
 Nearly all of the work is the product of pixels and the first layer's weights. So it is done for all
 seeds of a variant at once, without the margins, which are empty in most pictures, and in as many
@@ -25,7 +25,7 @@ from stages.training import layers
 from stages.training.arithmetic import tf
 from stages.training.variants import Variant
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "test")  # validation is measured after every epoch: the history has it
 BLOCK = 4000  # pictures
 Counts = npt.NDArray[np.int64]  # shape (10, 10): true class, predicted class
 

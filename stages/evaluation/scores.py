@@ -16,18 +16,22 @@ def of_seed(measured: Mapping[str, float | None], rows: Sequence[Row], target: f
     plot, after the last epoch: its training loss is measured while training, with Dropout on.
     `evaluated_gap` compares the finished network with itself, without Dropout on either split.
 
+    The finished network's loss and accuracy on validation are those of the history's last epoch.
+
     Args:
-        measured: loss and accuracy of the finished network by split.
+        measured: loss and accuracy of the finished network on the other splits.
         rows: the history of this seed.
         target: the validation accuracy of `epochs_to_target`, the first epoch that has it; None
             where no epoch has.
     """
     last = rows[-1]
     best = min(rows, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
-    train, validation = measured["train_loss"], measured["validation_loss"]
+    train, validation = measured["train_loss"], finite(round(last["val_loss"], 6))
     gap = None if train is None or validation is None else round(validation - train, 6)
     reached = [row["epoch"] for row in rows if row["val_accuracy"] >= target]
     return dict(measured) | {
+        "validation_loss": validation,
+        "validation_accuracy": round(last["val_accuracy"], 6),
         "loss_gap": finite(round(last["val_loss"] - last["loss"], 6)),
         "evaluated_gap": gap,
         "best_epoch": best["epoch"],
