@@ -63,6 +63,7 @@ class Cluster:
         branch, commit = worktree.branch(), git("rev-parse", "HEAD")
         self.job = Job(commit, branch, libraries, server())
         self.needs, self.jobs = needs, jobs
+        self.here = {name for name, each in dvc.pipeline().items() if each.in_git}
         self.dvc = PreloadedDvc()
         for module in (worker, children, epochs):
             cloudpickle.register_pickle_by_value(module)
@@ -94,7 +95,10 @@ class Cluster:
         return max(1, min(threads, self.jobs or threads))
 
     def task(self, stage: str) -> Callable[[], Ended]:
-        """Run a stage on a worker, from the results that are here by now."""
+        """Run a stage on a worker, from the results that are here by now; or leave it to `finish`,
+        where outputs are in git, which workers and their remote do not have."""
+        if stage.partition("@")[0] in self.here:
+            return partial(pipe, (0, ""))
         # Packed here, unpacked by the worker: Dask's own pickling, and the scheduler's once more,
         # would send nothing but the function's name
         packed = cloudpickle.dumps(

@@ -24,10 +24,16 @@ FORCE = "BRANCHMARK_FORCE"  # in the environment of stages that must train whate
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of `dvc.yaml`, or a group of stages by one template, as it is written there."""
+    """A stage of `dvc.yaml`, or a group of stages by one template, as it is written there.
+
+    Attributes:
+        commands, deps: what it runs, and what it depends on.
+        in_git: whether git keeps an output of it: DVC's remote never has that one.
+    """
 
     commands: tuple[str, ...]
     deps: tuple[str, ...]
+    in_git: bool = False
 
 
 def pipeline(file: Path = PIPELINE) -> dict[str, Stage]:
@@ -52,7 +58,10 @@ def stage(name: str, content: Any, file: Path) -> Stage:
     commands = [commands] if isinstance(commands, str) else commands
     # A dependency with options of its own is a section with one key
     deps = [dep if isinstance(dep, str) else next(iter(dep)) for dep in body.get("deps") or ()]
-    return Stage(tuple(map(str, commands)), tuple(map(str, deps)))
+    outs = [each for kind in ("outs", "metrics", "plots") for each in body.get(kind) or ()]
+    options = [own for out in outs if isinstance(out, dict) for own in out.values()]
+    in_git = any(isinstance(own, dict) and own.get("cache") is False for own in options)
+    return Stage(tuple(map(str, commands)), tuple(map(str, deps)), in_git)
 
 
 def ask(*arguments: str) -> str:

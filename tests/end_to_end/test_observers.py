@@ -50,7 +50,7 @@ def notes(text: str) -> list[str]:
 
 def again(project: Project, **env: Any) -> tuple[list[str], dict[str, str]]:
     """Train the same variant once more; return warnings, and the bytes that it left."""
-    result = project.run("python", "-m", "stages.train", STAGE, **env)
+    result = project.run("python", "-m", "stages.train", STAGE, "--force", **env)
     assert result.returncode == 0, result.stderr
     assert len(re.findall(r"^seed \d+: .* after 2 epochs", result.stdout, re.M)) == 2, "trained"
     return notes(result.stderr), project.tree(OUTPUT)

@@ -133,7 +133,7 @@ def test_one_filter_and_three_clicks_show_two_branches_side_by_side(
             assert chart in text
         legend = text_with(browser, "|quick| (val_loss)")
         assert "|main| (val_loss)" in legend
-        assert filtered.replace("sgd-0.0", "adam-0.0") in (ROOT / "README.md").read_text()
+        assert filtered.replace("sgd-0.0", "adam-0.0") in (ROOT / "docs/mlflow.md").read_text()
         # adam-0.0 is the same on both
         assert "Group: |main|quick|" in text_of(browser, links["branches"], "|main|quick|")
 

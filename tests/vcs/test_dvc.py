@@ -59,3 +59,14 @@ def test_a_stage_knows_that_it_is_forced(tmp_path: Path, root: Path) -> None:
     assert told("exp", "run", "-f") == "True"
     assert told("push", "-f") == "False"
     assert told("repro", **{dvc.FORCE: "1"}) == "True"
+
+
+def test_a_stage_says_whether_git_keeps_an_output(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n"
+        "  kept: {cmd: a, metrics: [{b.json: {cache: false}}]}\n"
+        "  cached: {cmd: a, outs: [b, {c: {persist: true}}]}\n"
+        "  each: {foreach: [1], do: {cmd: a, plots: [b.csv, {c.csv: {cache: false}}]}}\n"
+    )
+    found = dvc.pipeline(tmp_path / "dvc.yaml")
+    assert {name for name, stage in found.items() if stage.in_git} == {"kept", "each"}
