@@ -6,6 +6,8 @@ to a server is seen by asking it.
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from stages.core.folders import write
@@ -28,10 +30,15 @@ def state() -> str:
         return ""
     database = Path(uri.removeprefix("sqlite:///"))
     parts.append(f"{database} {(database.parent / store.ARTIFACTS).is_dir()}")
-    for file in sorted(database.parent.glob(f"{database.name}*")):
-        if not file.name.endswith((".lock", "-shm")):  # a reader changes these
-            there = file.stat()
-            parts.append(f"{file.name} {there.st_size} {there.st_mtime_ns}")
+    if database.exists():
+        try:  # else whoever reads next moves the log into the file, which changes both
+            with closing(sqlite3.connect(database)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            return ""
+    for file in (database, database.with_name(f"{database.name}-wal")):
+        if file.exists() and (stat := file.stat()).st_size:
+            parts.append(f"{file.name} {stat.st_size} {stat.st_mtime_ns}")
     return "\n".join(parts)
 
 
