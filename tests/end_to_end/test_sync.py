@@ -33,7 +33,10 @@ NOT_COMPARED = {  # by nature: who, where and when, and what only sync knows
 def runs(project: Project, query: str = "") -> list[Any]:
     client = MlflowClient(project.uri())
     experiment = client.get_experiment_by_name("fashion-mnist")
-    return list(client.search_runs([experiment.experiment_id], query, max_results=1000))
+    order = ["attributes.start_time ASC"]  # the first of a fingerprint is that of `dvc repro`
+    return list(
+        client.search_runs([experiment.experiment_id], query, max_results=1000, order_by=order)
+    )
 
 
 def live_on(project: Project, branch: str) -> set[str]:
