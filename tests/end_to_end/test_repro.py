@@ -51,6 +51,7 @@ def test_it_ends_in_the_same_state_as_dvc_repro_byte_for_byte(
     assert "train@adam-0.3: running" in said
     assert "evaluate: done" in said
     assert state(project) == expected
+    project.git("diff", "--exit-code", "--", "dvc.lock", "reports")
     assert "up to date" in project.ok("dvc", "repro")
     again = project.ok(*REPRO)
     assert again.startswith("Data and pipelines are up to date.")
