@@ -11,12 +11,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from stages.evaluation.intervals import FAILS, HOLDS, UNKNOWN
+from stages.evaluation.verdicts import FAILS, FEW, HOLDS, UNKNOWN
 from stages.plots.figures import png
-from stages.plots.palette import BLUE, GREY, RED, SKY
+from stages.plots.palette import BLUE, GREY, PALE, RED, SKY
 
 Looks = Mapping[str, tuple[str, str]]  # by verdict, colour and marker
-CLAIMS = {HOLDS: (BLUE, "o"), FAILS: (RED, "s"), UNKNOWN: (GREY, "D")}
+CLAIMS = {HOLDS: (BLUE, "o"), FAILS: (RED, "s"), UNKNOWN: (GREY, "D"), FEW: (PALE, "x")}
 
 
 @dataclass(frozen=True)
