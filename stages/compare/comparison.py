@@ -1,27 +1,33 @@
 """Two revisions compared: what changed, and for each variant and metric a verdict.
 
-Seeds are paired: seed 3 of the base with seed 3 of the head. Student's t test of the differences
-gives a p-value for each variant and metric; `scipy.stats.false_discovery_control` (Benjamini and
-Hochberg, 1995) decides which of the many to believe, and the intervals are widened to match
-(Benjamini and Yekutieli, 2005), so that an interval excludes 0 exactly where the test says so.
+Seeds are paired by their numbers: seed 3 of the base with seed 3 of the head. Sides without a seed
+in common are compared as two groups (Welch). What an interval says, and how the intervals of many
+rows allow for each other, is in `stages.evaluation.verdicts`. The settings are those of the base: a
+branch does not lower its own bar.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from scipy import stats
+import numpy as np
 
 from stages.compare import changes
 from stages.compare.snapshot import Snapshot
-from stages.evaluation import intervals
-from stages.evaluation.intervals import Interval
+from stages.evaluation import intervals, verdicts
+from stages.evaluation.intervals import Estimate, Interval
 from stages.evaluation.results import Result
+from stages.evaluation.verdicts import DIVERGED, FEW, WORSE
 
-METHOD = "paired t test over seeds; Benjamini-Hochberg (scipy.stats.false_discovery_control)"
-BETTER, WORSE, NOISE, FEW = "better", "worse", "within noise", "too few seeds"
-ENOUGH = 3  # seeds that both sides have
+METHOD = (
+    "Student's t over seeds; Benjamini-Hochberg (scipy.stats.false_discovery_control) among the "
+    "rows, and among the overall lines"
+)
+NOTHING = Estimate(math.nan, math.nan, 0, 0)
+Values = Mapping[int, float]  # by seed
 
 
 @dataclass(frozen=True)
@@ -30,41 +36,101 @@ class Metric:
 
     Attributes:
         name: for people.
-        score: its name in `reports/results/`.
+        short: the same, for a narrow column.
+        score: its name in `reports/results/` and in `compare.min_effect`.
         sign: 1 where more is better, -1 where less is.
-        scale: from there to what is shown: 100 for accuracy points.
+        min_effect: the smallest effect that matters where the base's `params.yaml` names none, as
+            those from before there was one for each metric; in the unit that is shown.
+        step: what it is counted in, in that unit; of accuracy an image in `prepare.validation_size`.
+        scale: from the score to what is shown: 100 for accuracy points.
         digits: decimals that are shown.
-        threshold: whether `compare.min_effect` (accuracy points) is its threshold.
     """
 
     name: str
+    short: str
     score: str
     sign: int
+    min_effect: float
+    step: float
     scale: float = 1
     digits: int = 4
-    threshold: bool = False
 
 
 METRICS = (
-    Metric("validation accuracy", "validation_accuracy", 1, 100, 2, threshold=True),
-    Metric("validation loss", "validation_loss", -1),
-    Metric("loss gap", "loss_gap", -1),
-    Metric("epochs to target", "epochs_to_target", -1, digits=1),
+    Metric("validation accuracy", "accuracy", "validation_accuracy", 1, 0.5, 100 / 12000, 100, 2),
+    Metric("validation loss", "loss", "validation_loss", -1, 0.01, 1e-6),
+    Metric("loss gap", "loss gap", "loss_gap", -1, 0.01, 1e-6),
+    Metric("epochs to target", "epochs", "epochs_to_target", -1, 1, 1, digits=1),
 )
 
 
 @dataclass(frozen=True)
+class Settings:
+    """What the base's `params.yaml` says under `compare`: how sure, and by metric from which size on
+    a difference matters, in the unit that is shown."""
+
+    confidence: float
+    min_effect: Mapping[str, float]
+
+    @classmethod
+    def of(cls, base: Snapshot) -> Settings:
+        """Read them; what an old revision does not say is as `METRICS` has it."""
+        section = base.params.get("compare")
+        section = section if isinstance(section, Mapping) else {}
+        effects = section.get("min_effect")
+        if not isinstance(effects, Mapping):  # of old: that of accuracy alone
+            effects = {METRICS[0].score: effects}
+        return cls(
+            number(section.get("confidence"), 0.5, 1, 0.95),
+            {m.score: number(effects.get(m.score), 0, math.inf, m.min_effect) for m in METRICS},
+        )
+
+
+def number(value: Any, low: float, high: float, default: float) -> float:
+    """Return a value if it is a number from `low` to below `high`, else the default."""
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and low <= value < high
+    return float(value) if fits else default
+
+
+@dataclass(frozen=True)
 class Row:
-    """One variant and metric: means of both sides, the difference, and what it says."""
+    """One variant and metric, or one metric of all changed variants, and what it says.
+
+    Attributes:
+        variant: its name; of an overall line how many there are.
+        fingerprints: of base and head.
+        metric: what was measured.
+        values: by seed, of base and head, in the unit that is shown; without seeds that diverged.
+        estimate: of head minus base.
+        diverged: how many seeds did, of base and head.
+        interval, verdict: what follows; `judged` knows.
+        min_effect: the smallest effect that matters.
+        needed: about how many seeds could tell where these cannot; None if more than are counted.
+    """
 
     variant: str
-    fingerprints: tuple[str, str]  # base, head
+    fingerprints: tuple[str, str]
     metric: Metric
-    base: float
-    head: float
-    differences: tuple[float, ...]  # head minus base, by seed
-    interval: Interval
-    verdict: str
+    values: tuple[Values, Values]
+    estimate: Estimate
+    diverged: tuple[int, int] = (0, 0)
+    interval: Interval = Interval(math.nan, math.nan, math.nan, 0)
+    verdict: str = FEW
+    min_effect: float = 0
+    needed: int | None = None
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that both sides have."""
+        return sorted(self.values[0].keys() & self.values[1].keys())
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Of base and head: of the seeds that are paired, or of all where none is."""
+        base, head = (
+            [side[seed] for seed in self.seeds] or list(side.values()) for side in self.values
+        )
+        return mean(base), mean(head)
 
 
 @dataclass(frozen=True)
@@ -87,36 +153,36 @@ class Comparison:
     """All that is told of two sides.
 
     Attributes:
+        overall: a line a metric: the mean over all changed variants.
         rows: of the variants that both sides have and whose results differ.
         conflicts: of the variants with the same fingerprint and other numbers.
         unchanged: variants with the same fingerprint and numbers, in all seeds that both have.
+        incomparable: variants and metrics that are not judged, and why not.
         unpaired: variants of which the sides have no seed in common.
+        fewer: variants that have fewer seeds in the head.
         added, removed: variants of one side.
-        confidence, min_effect: the settings of the head.
+        diverged: variants that diverge in the head and are changed or added.
+        settings: of the base.
     """
 
     base: Snapshot
     head: Snapshot
+    overall: tuple[Row, ...]
     rows: tuple[Row, ...]
     conflicts: tuple[Conflict, ...]
     unchanged: tuple[str, ...]
+    incomparable: tuple[str, ...]
     unpaired: tuple[str, ...]
+    fewer: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
-    confidence: float
-    min_effect: float
-
-    @property
-    def worse(self) -> bool:
-        """Whether a gate has to close: something is worse, or not to be believed."""
-        return bool(self.conflicts) or any(row.verdict == WORSE for row in self.rows)
+    diverged: tuple[str, ...]
+    settings: Settings
 
 
 def compare(base: Snapshot, head: Snapshot) -> Comparison:
     """Judge `head` against `base`."""
-    settings = head.params.get("compare", {})
-    confidence = float(settings.get("confidence", 0.95))
-    min_effect = float(settings.get("min_effect", 0.0))
+    settings = Settings.of(base)
     ours, theirs = head.results, base.results
     both = [name for name in ours if name in theirs]
     conflicts = [
@@ -131,24 +197,35 @@ def compare(base: Snapshot, head: Snapshot) -> Comparison:
         and name not in unpaired
         and common(theirs[name], ours[name]) == equal(theirs[name], ours[name])
     ]
-    rows = [
-        row
-        for name in both
-        if name not in strange and name not in unchanged
-        for metric in METRICS
-        if (row := measured(name, metric, base, head)) is not None
-    ]
+    changed = [name for name in both if name not in strange and name not in unchanged]
+    added = [name for name in ours if name not in theirs]
+    targets = [side.params.get("target") for side in (base, head)]
+    metrics = [m for m in METRICS if m.score != "epochs_to_target" or targets[0] == targets[1]]
+    rows, incomparable = [], []
+    if changed and len(metrics) < len(METRICS):
+        incomparable.append("epochs to target: the sides have other targets")
+    for name in changed:
+        for metric in metrics:
+            row = measured(name, metric, base, head)
+            if row.values[0] and row.values[1] or any(row.diverged):
+                rows.append(row)
+            elif row.values[0] or row.values[1]:
+                side = (base if row.values[1] else head).name
+                incomparable.append(f"{name}: {side} has no {metric.name}")
     return Comparison(
         base,
         head,
-        rows=tuple(judged(rows, confidence, min_effect)),
+        overall=tuple(judged([r for m in METRICS if (r := overall(m, rows))], settings)),
+        rows=tuple(judged(rows, settings)),
         conflicts=tuple(conflicts),
         unchanged=tuple(unchanged),
+        incomparable=tuple(incomparable),
         unpaired=tuple(unpaired),
-        added=tuple(name for name in ours if name not in theirs),
+        fewer=tuple(name for name in both if len(ours[name].seeds) < len(theirs[name].seeds)),
+        added=tuple(added),
         removed=tuple(name for name in theirs if name not in ours),
-        confidence=confidence,
-        min_effect=min_effect,
+        diverged=tuple(name for name in [*changed, *added] if ours[name].diverged),
+        settings=settings,
     )
 
 
@@ -188,60 +265,97 @@ def conflict(name: str, base: Snapshot, head: Snapshot, scores: set[str]) -> Con
     return None
 
 
-def measured(name: str, metric: Metric, base: Snapshot, head: Snapshot) -> Row | None:
-    """Return the difference of the seeds that both sides have a number of, not judged yet; None
-    where there is none."""
-    before, after = values(base, name, metric), values(head, name, metric)
-    seeds = sorted(before.keys() & after.keys())
-    if not seeds:
-        return None
-    a, b = ([metric.scale * side[seed] for seed in seeds] for side in (before, after))
-    differences = [y - x for x, y in zip(a, b, strict=True)]
-    unsure = intervals.of_mean(differences, 0.95)  # until all of the family are known
-    verdict = NOISE if len(seeds) >= ENOUGH else FEW
-    means = (sum(a) / len(a), sum(b) / len(b))
-    prints = (base.results[name].fingerprint, head.results[name].fingerprint)
-    return Row(name, prints, metric, *means, tuple(differences), unsure, verdict)
+def measured(name: str, metric: Metric, base: Snapshot, head: Snapshot) -> Row:
+    """Return what both sides have of a variant and metric, not judged yet."""
+    before, after = base.results[name], head.results[name]
+    size = base.params.get("prepare")
+    size = size.get("validation_size") if isinstance(size, Mapping) else None
+    if metric.score == "validation_accuracy" and type(size) is int and size > 0:
+        metric = replace(metric, step=metric.scale / size)
+    values = (known(base, name, metric), known(head, name, metric))
+    diverged = (len(before.diverged), len(after.diverged))
+    prints = (before.fingerprint, after.fingerprint)
+    return Row(name, prints, metric, values, estimate(*values, metric.step), diverged)
 
 
-def values(side: Snapshot, name: str, metric: Metric) -> dict[int, float]:
+def estimate(base: Values, head: Values, step: float) -> Estimate:
+    """Return head minus base: paired where the sides have a seed in common."""
+    if seeds := sorted(base.keys() & head.keys()):
+        return intervals.of_pairs([base[s] for s in seeds], [head[s] for s in seeds], step)
+    if base and head:
+        return intervals.of_sides(list(base.values()), list(head.values()), step)
+    return NOTHING
+
+
+def known(side: Snapshot, name: str, metric: Metric) -> Values:
     """Return a metric by seed; a seed that never reaches the target counts as one epoch after the
     last, one that has no number otherwise (it diverged, or the side is older) is left out."""
-    never = side.params.get("train", {}).get("epochs", 0) + 1
+    train = side.params.get("train")
+    epochs = train.get("epochs") if isinstance(train, Mapping) else None
+    never = epochs + 1 if type(epochs) is int else None
+    result = side.results[name]
     found: dict[int, float] = {}
-    for seed, scores in side.results[name].seeds.items():
+    for seed, scores in result.seeds.items():
+        if seed in result.diverged:
+            continue
         value = scores.get(metric.score)
         if value is None and metric.score == "epochs_to_target" and metric.score in scores:
             value = never
         if value is not None:
-            found[seed] = value
+            found[seed] = metric.scale * value
     return found
 
 
-def judged(rows: list[Row], confidence: float, min_effect: float) -> list[Row]:
-    """The rows with intervals and verdicts that allow for how many they are."""
-    p_values = [p_value(row.differences) for row in rows if row.verdict != FEW]
-    if not p_values:
-        return rows
-    rate = 1 - confidence
-    believed = int((stats.false_discovery_control(p_values) <= rate).sum())
-    level = 1 - rate * max(believed, 1) / len(p_values)
-    return [row if row.verdict == FEW else decided(row, level, min_effect) for row in rows]
+def overall(metric: Metric, rows: Sequence[Row]) -> Row | None:
+    """Return all variants together: of each seed the mean over them, so that what a seed does to
+    all of them at once is not counted as often as there are variants.
+
+    Only seeds that all of them have count; variants that are not paired do where none is, and those
+    that diverged do not, which the verdict says.
+    """
+    own = [row for row in rows if row.metric.score == metric.score]
+    sound = [row for row in own if not any(row.diverged)]
+    sound = [row for row in sound if row.seeds] or sound
+    if not own:
+        return None
+    sides = [averaged([row.values[i] for row in sound]) for i in (0, 1)]
+    step = own[0].metric.step / math.sqrt(len(sound) or 1)  # rounding errors average out as well
+    lost = (sum(row.diverged[0] for row in own), sum(row.diverged[1] for row in own))
+    name = f"{len(own)} variant{'s' * (len(own) != 1)}"
+    return Row(name, ("", ""), own[0].metric, (sides[0], sides[1]), estimate(*sides, step), lost)
 
 
-def p_value(differences: Sequence[float]) -> float:
-    """Of Student's t test that their mean is 0."""
-    if len(set(differences)) == 1:  # no scatter, which SciPy cannot divide by
-        return float(differences[0] == 0)
-    return float(stats.ttest_1samp(differences, 0).pvalue)
+def averaged(values: Sequence[Values]) -> Values:
+    """Return the mean over variants of each seed that all of them have."""
+    seeds = set.intersection(*(set(each) for each in values)) if values else set()
+    return {seed: mean([each[seed] for each in values]) for seed in sorted(seeds)}
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; NaN of nothing."""
+    return float(np.mean(values)) if values else math.nan
+
+
+def judged(rows: Iterable[Row], settings: Settings) -> list[Row]:
+    """Return the rows of a family with intervals and verdicts that allow for how many they are."""
+    rows = list(rows)
+    tested = [row.estimate.p_value for row in rows if row.estimate.seeds >= verdicts.ENOUGH]
+    level = verdicts.level(tested, settings.confidence)
+    return [decided(row, level, settings.min_effect[row.metric.score]) for row in rows]
 
 
 def decided(row: Row, level: float, min_effect: float) -> Row:
-    """The row with its interval of `level`, and what that says."""
-    interval = intervals.of_mean(row.differences, level)
-    sure = interval.low > 0 or interval.high < 0
-    trivial = row.metric.threshold and abs(interval.mean) < min_effect
-    if not sure or trivial:
-        return replace(row, interval=interval, verdict=NOISE)
-    better = interval.mean * row.metric.sign > 0
-    return replace(row, interval=interval, verdict=BETTER if better else WORSE)
+    """Return the row with its interval of `level`, and what that says.
+
+    A training that diverged has no number, so the rest looks better than it is: where only the
+    head's do, it is worse, else the verdict is that they diverged.
+    """
+    interval = row.estimate.interval(level)
+    found = verdicts.verdict(interval, min_effect, row.metric.sign)
+    if any(row.diverged):
+        found = DIVERGED if row.diverged[0] else WORSE
+    needed = None
+    if found == verdicts.UNKNOWN:
+        each = row.estimate
+        needed = verdicts.needed(each.scatter, min_effect, level, each.seeds)
+    return replace(row, interval=interval, verdict=found, min_effect=min_effect, needed=needed)

@@ -15,13 +15,15 @@ from typing import Any
 
 import pandas as pd
 
-from stages.evaluation import intervals
-from stages.evaluation.intervals import FAILS, HOLDS, UNKNOWN, Interval
+from stages.evaluation import intervals, verdicts
+from stages.evaluation.intervals import Interval
 from stages.evaluation.results import Result
+from stages.evaluation.verdicts import FAILS, FEW, HOLDS, UNKNOWN
 from stages.params.schema import Params
 from stages.training.history import METRICS
 
 EPOCHS = (1, 5, 10, 20)  # of the notebook's tables
+STEPS = {"epochs_to_target": 1, None: 1}  # what is counted in epochs shows no scatter below one
 ABOVE, BELOW = (0.0, math.inf), (-math.inf, 0.0)
 ORDER = ("elu", "leaky_relu", "relu", "tanh", "sigmoid")
 FASTER = ("momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam")
@@ -38,6 +40,8 @@ class Claim:
         measure: what `values` are.
         values: one for each seed.
         true: the lowest and the highest value for which the claim is true.
+        score: whose smallest effect and step count: a name in `compare.min_effect`; of a claim
+            that is no difference of a score, half of what it is true for is the smallest effect.
         digits: how many decimals are worth printing.
     """
 
@@ -47,6 +51,7 @@ class Claim:
     measure: str
     values: Sequence[float]
     true: tuple[float, float]
+    score: str | None = "validation_accuracy"
     digits: int = 2
 
 
@@ -66,13 +71,22 @@ def judge(
     for claim in claims:
         family = sum(other.number == claim.number for other in claims)
         level = intervals.corrected(params.compare.confidence, family)
-        interval = intervals.of_mean(claim.values, level)
+        floor = STEPS.get(claim.score, 0) * math.sqrt(1 / 6)  # of a difference, as `of_pairs`
+        estimate = intervals.of_mean(claim.values, floor)
+        interval = estimate.interval(level)
+        low, high = claim.true
+        effect = getattr(params.compare.min_effect, claim.score or "", (high - low) / 2)
+        difference = effect if claim.true in (ABOVE, BELOW) else None
+        verdict = verdicts.claimed(interval, claim.true, difference)
+        enough = verdicts.needed(estimate.scatter, effect, level, estimate.seeds)
         rows[f"{claim.number} {claim.name}"] = {
             "says": claim.says,
             "measure": claim.measure,
             "true": [None if math.isinf(value) else value for value in claim.true],
             **rounded(interval),
-            "verdict": intervals.verdict(interval, *claim.true),
+            "min_effect": difference,
+            "verdict": verdict,
+            "needed": enough if verdict == UNKNOWN else None,
             "comparisons": family,
             "digits": claim.digits,
         }
@@ -116,12 +130,12 @@ def patience(results: Mapping[str, Result], curves: pd.DataFrame) -> list[Claim]
     early, late = adam[adam["epoch"] <= 6], adam[adam["epoch"] > 6]
     says = "adam: validation loss stops improving after about 6 epochs"
     measure = "epoch of the lowest validation loss (about 6: 4 to 8)"
-    found = [Claim(2, "best epoch", says, measure, best, (4, 8), 1)]
+    found = [Claim(2, "best epoch", says, measure, best, (4, 8), None, 1)]
     if len(late):
         lowest = [table.groupby("seed")["val_loss"].min() for table in (late, early)]
         measure = "lowest validation loss after epoch 6 minus that until then"
         values = list(lowest[0] - lowest[1])
-        found.append(Claim(2, "loss after epoch 6", says, measure, values, ABOVE, 4))
+        found.append(Claim(2, "loss after epoch 6", says, measure, values, ABOVE, "validation_loss", 4))
     return found
 
 
@@ -139,17 +153,17 @@ def dropout(params: Params, results: Mapping[str, Result]) -> list[Claim]:
             )
             if values := difference(with_dropout, without):
                 says = f"{optimizer}: dropout 0.3 reduces overfitting"
-                found.append(Claim(3, f"{optimizer} {gap}", says, measure, values, BELOW, 3))
+                found.append(Claim(3, f"{optimizer} {gap}", says, measure, values, BELOW, "loss_gap", 3))
     return found
 
 
 def faster(params: Params, results: Mapping[str, Result]) -> list[Claim]:
     """Momentum and the adaptive methods reach the target in fewer epochs than plain gradient
     descent; a seed that never reaches it counts as reaching it one epoch after the last."""
-    never = params.train.epochs + 1
+    never, score = params.train.epochs + 1, "epochs_to_target"
 
     def epochs(variant: str) -> list[float]:
-        found = seeds(results, variant, "epochs_to_target")
+        found = seeds(results, variant, score)
         return [never if value is None else value for value in found]
 
     measure = (
@@ -159,7 +173,7 @@ def faster(params: Params, results: Mapping[str, Result]) -> list[Claim]:
     for optimizer in FASTER:
         if values := difference(epochs(f"{optimizer}-0.0"), epochs("sgd-0.0")):
             says = f"{optimizer} trains faster than plain gradient descent"
-            found.append(Claim(4, optimizer, says, measure, values, BELOW, 1))
+            found.append(Claim(4, optimizer, says, measure, values, BELOW, score, 1))
     return found
 
 
@@ -168,7 +182,7 @@ def linear(params: Params, results: Mapping[str, Result]) -> list[Claim]:
     values = points(results, "linear", "no_hidden_layer")
     if not values:
         return []
-    margin = params.compare.min_effect
+    margin = params.compare.min_effect.validation_accuracy
     says = "a linear hidden layer is no better than no hidden layer"
     measure = f"difference of validation accuracy, points (better: by {margin} or more)"
     return [Claim(5, "linear", says, measure, values, (-math.inf, margin))]
@@ -191,17 +205,18 @@ def tables(params: Params, curves: pd.DataFrame, notebook: pd.DataFrame) -> dict
         places = [(m, epoch) for m in METRICS for epoch in EPOCHS if epoch in ours.groups]
         if not places:
             continue
-        rows, verdicts = [], set()
+        rows, said = [], set()
         for metric, epoch in places:
             values = [float(value) for value in ours.get_group(epoch)[metric]]
             value = float(theirs[metric][epoch])
             one = intervals.of_one_more(values, params.compare.confidence)
             level = intervals.corrected(params.compare.confidence, len(places))
             wide = intervals.of_one_more(values, level)
-            verdicts.add(intervals.verdict(Interval(value, value, value, 1), wide.low, wide.high))
+            run = Interval(value, value, value, len(values))
+            said.add(verdicts.claimed(run, (wide.low, wide.high)))
             row = {"curve": metric, "epoch": epoch, "notebook": value, **rounded(one)}
             rows.append({**row, "inside": one.low <= value <= one.high})
-        worst = next(v for v in (FAILS, UNKNOWN, HOLDS) if v in verdicts)
+        worst = next(v for v in (FAILS, FEW, UNKNOWN, HOLDS) if v in said)
         inside = sum(row["inside"] for row in rows)
         found[str(variant)] = {"verdict": worst, "inside": inside, "rows": rows}
     return found

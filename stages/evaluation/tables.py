@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.core.errors import UserError
 from stages.core.folders import write
-from stages.evaluation import intervals, results
+from stages.evaluation import intervals, results, verdicts
 from stages.evaluation.results import Result
 from stages.params.schema import Params
 
@@ -115,7 +115,7 @@ def claims(params: Params, rows: Mapping[str, Mapping[str, Any]]) -> str:
             claim["measure"],
             interval(claim),
             str(claim["seeds"]),
-            f"**{claim['verdict']}**",
+            judged(claim),
         ]
         for name, claim in rows.items()
     ]
@@ -127,6 +127,18 @@ def claims(params: Params, rows: Mapping[str, Mapping[str, Any]]) -> str:
         "In words:\n\n"
     )
     return markdown(columns, lines) + "\n" + note + method
+
+
+def judged(claim: Mapping[str, Any]) -> str:
+    """``**cannot tell**, about 38 seeds would``; a claim that fails as there is no difference that
+    matters says so."""
+    verdict = f"**{claim['verdict']}**"
+    if claim["verdict"] == verdicts.UNKNOWN:
+        return f"{verdict}, {verdicts.many(claim['needed'])} seeds would"
+    effect, low, high = (claim[name] for name in ("min_effect", "low", "high"))
+    if claim["verdict"] == verdicts.FAILS and effect is not None and -effect <= low <= high <= effect:
+        return f"{verdict}: the same, within ±{effect:g}"
+    return verdict
 
 
 def interval(found: Mapping[str, Any]) -> str:

@@ -104,6 +104,11 @@ def needed(scatter: float, min_effect: float, level: float, seeds: int) -> int |
     return int(enough[0]) if len(enough) else None
 
 
+def many(needed: int | None) -> str:
+    """Return ``about 38`` of what `needed` returned, or ``more than 100``."""
+    return f"more than {MOST}" if needed is None else f"about {needed}"
+
+
 def chances(scatter: float, min_effect: float, level: float, truth: float) -> Any:
     """Return with which probability an interval is decided, for each of `COUNTS` seeds.
 

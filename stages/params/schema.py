@@ -46,11 +46,20 @@ class Target(Section):
     validation_accuracy: float = Field(gt=0, lt=1)
 
 
+class Effects(Section):
+    """The smallest difference of each metric that matters."""
+
+    validation_accuracy: NotNegative  # accuracy points: hundredths of accuracy
+    validation_loss: NotNegative
+    loss_gap: NotNegative
+    epochs_to_target: NotNegative
+
+
 class Compare(Section):
     """How sure a verdict must be, and from what size on a difference matters."""
 
     confidence: float = Field(gt=0.5, lt=1)
-    min_effect: NotNegative  # accuracy points: hundredths of accuracy
+    min_effect: Effects
 
 
 class Params(Trainings):

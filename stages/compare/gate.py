@@ -1,0 +1,48 @@
+"""What closes the gate of `branchmark compare --fail-on worse`, each with its own exit code.
+
+It fails closed: what cannot be judged is not fine. The first line that applies is the exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stages.compare import changes
+from stages.compare.comparison import Comparison
+from stages.evaluation.verdicts import FEW, WORSE
+
+HELP = (
+    "Exit with 1 if something is worse, 3 if results have equal fingerprints and other numbers, "
+    "4 if trainings diverge, 5 if a variant is removed, 6 if something cannot be compared, 7 if a "
+    "variant has fewer seeds. The base's settings count."
+)
+
+
+def closed(found: Comparison) -> list[tuple[int, str]]:
+    """Return exit code and sentence of each thing that closes the gate, the gravest first."""
+    checks: list[tuple[int, str, Callable[[Comparison], list[str]]]] = [
+        (3, "equal fingerprints, other numbers", lambda c: [x.variant for x in c.conflicts]),
+        (4, "diverged", lambda c: list(c.diverged)),
+        (1, "worse", worse),
+        (5, "removed", lambda c: list(c.removed)),
+        (6, "cannot be compared", incomparable),
+        (7, "fewer seeds", lambda c: list(c.fewer)),
+    ]
+    return [
+        (code, f"{what}: {', '.join(names)}")
+        for code, what, of in checks
+        if (names := list(dict.fromkeys(of(found))))
+    ]
+
+
+def worse(found: Comparison) -> list[str]:
+    """Return the variants that are worse in a metric, and the metrics that are worse overall."""
+    overall = [f"{row.metric.name} overall" for row in found.overall if row.verdict == WORSE]
+    return [*overall, *(row.variant for row in found.rows if row.verdict == WORSE)]
+
+
+def incomparable(found: Comparison) -> list[str]:
+    """Return what has no verdict though both sides have it."""
+    few = [f"{row.variant} (too few seeds)" for row in found.rows if row.verdict == FEW]
+    data = ["the data differ"] if changes.digest(found.base) != changes.digest(found.head) else []
+    return [*data, *found.incomparable, *few]
