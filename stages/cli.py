@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from stages.compare.comparison import Comparison, Row
     from stages.compare.report import PagesOf
 
+GATE = (  # what stages.compare.gate decides
+    "Exit with 1 if something is worse, 3 if results have equal fingerprints and other numbers, "
+    "4 if trainings diverge, 5 if a variant is removed, 6 if something cannot be compared, 7 if a "
+    "variant has fewer seeds. The base's settings count."
+)
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -131,31 +137,30 @@ def compare(
     proof: Annotated[
         Path | None, typer.Option(help="What `branchmark verify` wrote about HEAD.")
     ] = None,
-    fail_on: Annotated[
-        Literal["worse"] | None,
-        typer.Option(
-            help="Exit with 1 when something is worse, or has the same fingerprint and "
-            "other numbers."
-        ),
-    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every row with its interval.")
+    ] = False,
+    fail_on: Annotated[Literal["worse"] | None, typer.Option(help=GATE)] = None,
 ) -> None:
-    """Judge HEAD against BASE: what changed, and is it better, worse, or within noise?"""
+    """Judge HEAD against BASE: what changed, and is it better, worse or the same, or can seeds not
+    tell yet?"""
     from rich.console import Console
 
-    from stages.compare import changes, snapshot
+    from stages.compare import changes, gate, snapshot
     from stages.compare import comparison as judge
     from stages.compare import report as views
     from stages.compare.proof import line
     from stages.core.folders import write
+    from stages.vcs import refs
 
-    sides = (
-        snapshot.snapshot(base or snapshot.merge_base(head)),
-        snapshot.snapshot(head),
-    )
+    sides = (snapshot.snapshot(base or refs.merge_base(head)), snapshot.snapshot(head))
     found, changed = judge.compare(*sides), changes.changes(*sides)
     pages = pages_of(found)
     proved = line(proof, found.head.commit) if proof else ""
-    views.terminal(found, changed, Console(), pages, proved)
+    console = Console(highlight=False)
+    for sentence in snapshot.not_run(sides[1]):
+        console.print(views.told(sentence, "bold dark_orange"))
+    views.terminal(found, changed, console, pages, proved, every)
     if markdown:
         write(markdown, views.as_markdown(found, changed, pages, proved))
     if json:
@@ -169,8 +174,10 @@ def compare(
 
         write(pictures / "curves.png", drawn.curves(found))
         write(pictures / "differences.png", drawn.differences(found))
-    if fail_on and found.worse:
-        raise typer.Exit(1)
+    if fail_on and (reasons := gate.closed(found)):
+        for _, sentence in reasons:
+            print(f"closed: {views.one_line(sentence)}", file=sys.stderr)
+        raise typer.Exit(reasons[0][0])
 
 
 def pages_of(found: Comparison) -> PagesOf:

@@ -11,13 +11,6 @@ from stages.compare import changes
 from stages.compare.comparison import Comparison
 from stages.evaluation.verdicts import FEW, WORSE
 
-HELP = (
-    "Exit with 1 if something is worse, 3 if results have equal fingerprints and other numbers, "
-    "4 if trainings diverge, 5 if a variant is removed, 6 if something cannot be compared, 7 if a "
-    "variant has fewer seeds. The base's settings count."
-)
-
-
 def closed(found: Comparison) -> list[tuple[int, str]]:
     """Return exit code and sentence of each thing that closes the gate, the gravest first."""
     checks: list[tuple[int, str, Callable[[Comparison], list[str]]]] = [

@@ -1,102 +1,215 @@
-"""A comparison as one HTML file that opens offline: verdicts, and curves to explore.
+"""A comparison as one HTML file that opens offline: the answer, a matrix, and curves to explore.
 
 The charts' script is inside the file (plotly's own, from its package): some 5 MB, and no request
-to anybody.
+to anybody. Light or dark is as the reader's system has it; marks say the same as the colours.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from stages.compare.changes import Changes
-from stages.compare.comparison import BETTER, WORSE, Comparison
+from stages.compare.comparison import METRICS, Comparison, Row
+from stages.compare.escape import html
 from stages.compare.report import (
     COLUMNS,
+    MARKS,
     PagesOf,
+    cell,
     cells,
     command,
-    conflicts,
+    difference,
     headline,
     inputs,
+    legend,
+    matrix,
     method,
     nowhere,
+    one_line,
     title,
+    unit,
+    verdict,
+    warnings,
 )
-from stages.plots.palette import COLOURS
+from stages.evaluation.verdicts import BETTER, WORSE
+from stages.plots.palette import BLACK, BLUE, COLOURS, GREEN, GREY, RED
 
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: left; }
-td { font-variant-numeric: tabular-nums; } a { color: inherit; }
-tr.better { background: #d6e9f5; } tr.worse { background: #fbe3d1; }
-.answer { font-size: 1.3rem; font-weight: 600; } .method { color: #555; font-size: .9rem; }
+# The page asks nobody for anything, whatever a name in it says
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+STYLE = f"""
+:root {{ color-scheme: light dark; --line: rgba(128,128,128,.35); }}
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 76rem;
+  padding: 0 1rem; }}
+h1 {{ font-size: 1.25rem; overflow-wrap: anywhere; }} h2 {{ font-size: 1.1rem; }}
+.wide {{ overflow-x: auto; margin: 1rem 0; }}
+table {{ border-collapse: collapse; }}
+th, td {{ padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left;
+  white-space: nowrap; }}
+th:first-child, td:first-child {{ position: sticky; left: 0; background: Canvas; }}
+td {{ font-variant-numeric: tabular-nums; }} a {{ color: inherit; }}
+th button {{ all: unset; cursor: pointer; font-weight: 600; }}
+th button:focus-visible {{ outline: 2px solid {BLUE}; }}
+th[aria-sort=ascending] button::after {{ content: " ↑"; }}
+th[aria-sort=descending] button::after {{ content: " ↓"; }}
+.better {{ background: {BLUE}38; font-weight: 600; }} .worse {{ background: {RED}42; font-weight: 600; }}
+.diverged {{ background: {RED}42; outline: 2px dashed {RED}; outline-offset: -3px; }}
+.same {{ background: {GREEN}24; }} .cannot, .too {{ color: GrayText; color: {GREY}; }}
+td.cannot, td.too {{ color: color-mix(in srgb, CanvasText 68%, Canvas); }}
+.answer {{ font-size: 1.2rem; font-weight: 600; }} .method {{ opacity: .75; font-size: .85rem;
+  overflow-wrap: anywhere; }}
+summary {{ cursor: pointer; }}
+@media (max-width: 600px) {{ body {{ font-size: 13px; }} th, td {{ padding: .2rem .35rem; }} }}
 """
+SCRIPT = """
+for (const button of document.querySelectorAll("th button")) button.onclick = () => {
+  const head = button.parentElement, table = head.closest("table"), place = head.cellIndex;
+  const up = head.getAttribute("aria-sort") !== "ascending";
+  for (const each of head.parentElement.children) each.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", up ? "ascending" : "descending");
+  const value = row => row.cells[place].dataset.value ?? row.cells[place].textContent;
+  const order = (a, b) => a - b || String(a).localeCompare(b, undefined, {numeric: true});
+  const rows = [...table.tBodies[0].rows];
+  rows.sort((a, b) => (up ? 1 : -1) * order(value(a), value(b)));
+  table.tBodies[0].append(...rows);
+};
+const chart = document.getElementById("curves");
+for (const link of document.querySelectorAll("a[data-variant]")) link.addEventListener("click", () => {
+  const {variant, curve} = link.dataset;
+  Plotly.restyle(chart, {visible: chart.data.map(trace => trace.meta[0] !== curve ? false
+    : trace.legendgroup === variant ? true : "legendonly")});
+  Plotly.relayout(chart, {"yaxis.title.text": link.dataset.label + ", mean of the seeds",
+    "updatemenus[0].active": Number(link.dataset.place)});
+});
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function dress() {
+  Plotly.relayout(chart, {"font.color": dark.matches ? "#ddd" : "#222"});
+  const black = chart.data.flatMap((trace, i) => trace.meta[1] ? [i] : []);
+  if (black.length) Plotly.restyle(chart, {"line.color": dark.matches ? "#fff" : "BLACK"}, black);
+}
+if (chart) { dress(); dark.addEventListener("change", dress); }
+""".replace("BLACK", BLACK)
 CURVES = {
     "val_accuracy": "validation accuracy",
     "val_loss": "validation loss",
     "accuracy": "training accuracy",
     "loss": "training loss",
 }
+CURVE_OF = {"validation_loss": "val_loss", "loss_gap": "val_loss"}  # of a score; else the accuracy
+GRID = "rgba(128,128,128,.3)"
 SHOWN = 4  # variants whose curves are to be seen at first; the legend shows the others
 
 
 def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = "") -> str:
     """The whole file."""
-    name = escape(title(found))
+    name = html(title(found))
     parts = [
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{name}</title>",
-        f"<style>{STYLE}</style>",
-        f"<p class='answer'>{escape(proof)}</p>" if proof else "",
+        "<!doctype html><html lang='en'><meta charset='utf-8'>",
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        f"<title>{name}</title><style>{STYLE}</style>",
+        f"<p class='answer'>{html(proof)}</p>" if proof else "",
         f"<h1>{name}</h1>",
-        f"<p class='answer'>{escape(headline(found))}</p>",
-        *(f"<p class='answer'>{escape(line)}</p>" for line in conflicts(found)),
-        verdicts(found, pages),
-        f"<p class='method'><code>{escape(command(found))}</code>: {escape(method(found))}</p>",
+        f"<p class='answer'>{html(headline(found))}</p>",
+        *(f"<p>{' '.join(map(html, line.split(' ')))}</p>" for line in warnings(found)),
+        overall(found.overall),
+        verdicts(found.rows),
+        details(found.rows, pages),
     ]
     if rows := inputs(changes):
-        lines = [[escape(cell) for cell in row] for row in rows]
+        lines = [[html(text) for text in row] for row in rows]
         parts += ["<h2>What changed</h2>", table(("what", "base", "head"), lines)]
-    for heading, keys in (("Added", found.added), ("Removed", found.removed)):
-        if keys:
-            parts.append(f"<p>{heading}: {escape(', '.join(keys))}</p>")
     parts += ["<h2>Curves</h2>", curves(found)]
-    return "\n".join(parts) + "\n"
+    how = html(one_line(command(found))), " ".join(map(html, method(found).split(" ")))
+    parts.append(f"<p class='method'><code>{how[0]}</code>: {how[1]}</p>")
+    return "\n".join([*parts, f"<script>{SCRIPT}</script>"]) + "\n"
 
 
-def verdicts(found: Comparison, pages: PagesOf) -> str:
-    """The rows, those with a verdict first."""
-    first = [row for row in found.rows if row.verdict in (BETTER, WORSE)]
-    rows = first + [row for row in found.rows if row.verdict not in (BETTER, WORSE)]
+def overall(rows: Sequence[Row]) -> str:
+    """All changed variants together, a line a metric."""
     if not rows:
         return ""
     lines = [
-        [linked(cell, url) for cell, url in zip(cells(row), pages(row).each(), strict=True)]
+        f"<tr><td>{row.metric.name}</td><td>{html(difference(row) + unit(row.metric))}</td>"
+        f"<td{look(row)}>{html(verdict(row))}</td></tr>"
         for row in rows
     ]
-    return table(COLUMNS, lines, [row.verdict for row in rows])
+    columns = (f"all changed ({rows[0].variant})", "difference [interval]", "verdict")
+    return framed(columns, lines)
 
 
-def linked(text: str, url: str | None) -> str:
-    """Escaped text, as a link where it leads somewhere."""
-    return f"<a href='{escape(url)}'>{escape(text)}</a>" if url else escape(text)
+def verdicts(rows: Sequence[Row]) -> str:
+    """The matrix, variants by metrics; each cell leads to the variant's curves."""
+    if not rows:
+        return ""
+    lines = [
+        f"<tr><td>{html(name)}</td>{''.join(linked(by_score.get(m.score)) for m in METRICS)}</tr>"
+        for name, by_score in matrix(rows).items()
+    ]
+    columns = ("variant", *(metric.short for metric in METRICS))
+    return framed(columns, lines) + f"<p class='method'>{legend()}</p>"
 
 
-def table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequence[str] = ()
-) -> str:
+def linked(row: Row | None) -> str:
+    """A cell of the matrix."""
+    if row is None:
+        return "<td></td>"
+    curve = CURVE_OF.get(row.metric.score, "val_accuracy")
+    data = {
+        "variant": row.variant,
+        "curve": curve,
+        "label": CURVES[curve],
+        "place": str(list(CURVES).index(curve)),
+    }
+    said = " ".join(f"data-{key}='{html(text)}'" for key, text in data.items())
+    tip = html(f"{row.variant}, {row.metric.name}: {difference(row)}, {row.verdict}")
+    link = f"<a href='#curves' title='{tip}' {said}>{html(cell(row))}</a>"
+    return f"<td{look(row)} data-value='{sortable(row)}'>{link}</td>"
+
+
+def look(row: Row) -> str:
+    """The class of a cell, by its verdict."""
+    return f" class='{row.verdict.split()[0]}'"
+
+
+def sortable(row: Row) -> str:
+    """The number that a cell is sorted by: a missing one comes last."""
+    return "1e308" if math.isnan(row.estimate.mean) else repr(row.estimate.mean)
+
+
+def details(rows: Sequence[Row], pages: PagesOf) -> str:
+    """Each row with its interval, those with a verdict first, folded."""
+    if not rows:
+        return ""
+    lines = []
+    for row in sorted(rows, key=lambda each: list(MARKS).index(each.verdict)):
+        texts = [
+            f"<a href='{html(url)}'>{html(text)}</a>" if url else html(text)
+            for text, url in zip(cells(row), pages(row).each(), strict=True)
+        ]
+        plain = "".join(f"<td>{text}</td>" for text in texts[:4])
+        last = f"<td data-value='{sortable(row)}'>{texts[4]}</td><td{look(row)}>{texts[5]}</td>"
+        lines.append(f"<tr>{plain}{last}</tr>")
+    count = f"<summary>{len(rows)} rows with their intervals</summary>"
+    return f"<details>{count}{framed(COLUMNS, lines)}</details>"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table of cells that are escaped already."""
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    lines = [f"<table><tr>{head}</tr>"]
-    for i, row in enumerate(rows):
-        look = f" class='{classes[i].split()[0]}'" if classes else ""
-        line = "".join(f"<td>{cell}</td>" for cell in row)
-        lines.append(f"<tr{look}>{line}</tr>")
-    return "\n".join([*lines, "</table>"])
+    return framed(columns, [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in rows])
+
+
+def framed(columns: Sequence[str], lines: Sequence[str]) -> str:
+    """A table that sorts, in a frame of its own that scrolls on a narrow screen."""
+    head = "".join(f"<th><button>{html(column)}</button></th>" for column in columns)
+    body = "\n".join(lines)
+    return (
+        f"<div class='wide'><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>"
+        "</table></div>"
+    )
 
 
 def curves(found: Comparison) -> str:
@@ -111,15 +224,16 @@ def curves(found: Comparison) -> str:
     for metric in CURVES:
         for i, variant in enumerate(variants):
             colour = COLOURS[i % len(COLOURS)]
-            for side, look in ((found.base, "dash"), (found.head, "solid")):
+            for side, dash in ((found.base, "dash"), (found.head, "solid")):
                 mean = means(side.curves, variant, metric)
                 traces.append(
                     graph_objects.Scatter(
                         x=list(mean.index),
                         y=[float(value) for value in mean],
-                        name=f"{variant} {'base' if look == 'dash' else 'head'}",
+                        name=f"{html(variant)} {'base' if dash == 'dash' else 'head'}",
                         legendgroup=variant,
-                        line={"dash": look, "color": colour},
+                        meta=[metric, colour == BLACK],
+                        line={"dash": dash, "color": colour},
                         visible=shown(metric, metric == "val_accuracy", i),
                     )
                 )
@@ -139,11 +253,20 @@ def curves(found: Comparison) -> str:
     figure.update_layout(
         template="plotly_white",
         height=560,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        xaxis={"gridcolor": GRID, "zerolinecolor": GRID},
+        yaxis={"gridcolor": GRID, "zerolinecolor": GRID},
+        legend={"orientation": "h", "y": -0.15},
+        margin={"l": 60, "r": 10},
         xaxis_title="epoch",
         yaxis_title="validation accuracy, mean of the seeds",
-        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.12}],
+        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.12, "bgcolor": "#eee", "font": {"color": "#222"}}],
     )
-    return str(to_html(figure, include_plotlyjs=True, full_html=False, div_id="curves"))
+    text = to_html(
+        figure, include_plotlyjs=True, full_html=False, div_id="curves", config={"responsive": True}
+    )
+    return str(text)
 
 
 def shown(metric: str, chosen: bool, place: int) -> Any:

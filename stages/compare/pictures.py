@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 
-from stages.compare.comparison import BETTER, FEW, NOISE, WORSE, Comparison, Row
+from stages.compare.comparison import Comparison, Row
+from stages.evaluation.verdicts import BETTER, DIVERGED, FEW, SAME, UNKNOWN, WORSE
 from stages.plots import forest, overlay
 from stages.plots.forest import Panel, Point
-from stages.plots.palette import BLUE, GREY, PALE, RED
+from stages.plots.palette import BLUE, GREEN, GREY, PALE, RED
 
-LOOKS = {BETTER: (BLUE, "o"), WORSE: (RED, "s"), NOISE: (GREY, "D"), FEW: (PALE, "x")}
+LOOKS = {
+    BETTER: (BLUE, "^"), WORSE: (RED, "v"), SAME: (GREEN, "o"), UNKNOWN: (GREY, "D"),
+    FEW: (PALE, "x"), DIVERGED: (RED, "x"),
+}  # fmt: skip
 
 
 def curves(found: Comparison) -> bytes:
@@ -20,8 +24,10 @@ def curves(found: Comparison) -> bytes:
 
 
 def differences(found: Comparison) -> bytes:
-    """Return a forest plot: a panel for each metric, a row for each changed variant; as PNG."""
+    """Return a forest plot: a panel for each metric, a row for each changed variant, the region
+    of no difference that matters shaded; as PNG."""
     rows: dict[str, list[Row]] = {}
+    seen = {row.verdict for row in found.rows}
     for row in found.rows:
         rows.setdefault(row.metric.name, []).append(row)
     panels = []
@@ -29,8 +35,10 @@ def differences(found: Comparison) -> bytes:
         metric = each[0].metric
         unit = ", points" if metric.scale == 100 else ""
         arrow = "better →" if metric.sign > 0 else "← better"
-        panels.append(Panel(f"{name}{unit}\n{arrow}", [point(row) for row in each]))
-    return forest.beside(panels, LOOKS)
+        region = (-each[0].min_effect, each[0].min_effect)
+        points = [point(row) for row in each if not math.isnan(row.estimate.mean)]
+        panels.append(Panel(f"{name}{unit}\n{arrow}", points, region))
+    return forest.beside(panels, {word: LOOKS[word] for word in LOOKS if word in seen})
 
 
 def point(row: Row) -> Point:

@@ -1,26 +1,37 @@
-"""A comparison as text: for the terminal, as Markdown for a pull request, as JSON."""
+"""A comparison as text: for the terminal, as Markdown for a pull request, as JSON.
+
+All have the same order: the answer in a line, all variants together, variants by metrics, and, where
+it is asked for, each row with its interval.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stages.compare import escape
 from stages.compare.changes import Changes
-from stages.compare.comparison import BETTER, FEW, METHOD, NOISE, WORSE, Comparison, Row
-from stages.evaluation.tables import markdown
+from stages.compare.comparison import METHOD, METRICS, Comparison, Metric, Row
+from stages.evaluation import tables, verdicts
+from stages.evaluation.verdicts import BETTER, DIVERGED, FEW, SAME, UNKNOWN, WORSE
 
-MARKS = {BETTER: "▲", WORSE: "▼", NOISE: "·", FEW: "?"}
-STYLES = {BETTER: "bold blue", WORSE: "bold dark_orange", NOISE: "dim", FEW: "dim"}
-SAME = "with the same fingerprint and other numbers"
+MARKS = {BETTER: "▲", WORSE: "▼", SAME: "=", UNKNOWN: "?", FEW: "…", DIVERGED: "×"}
+STYLES = {
+    BETTER: "bold blue", WORSE: "bold dark_orange", DIVERGED: "bold dark_orange",
+    SAME: "default", UNKNOWN: "dim", FEW: "dim",
+}  # fmt: skip
+OTHER_NUMBERS = "with the same fingerprint and other numbers"
 COLUMNS = ("variant", "metric", "base", "head", "difference [interval]", "verdict")
+SHOWN = 5  # changed inputs in the terminal; `--all` shows every one
 
 
 @dataclass(frozen=True)
@@ -44,22 +55,63 @@ def nowhere(row: Row) -> Pages:
     return Pages()
 
 
+# Words
+
+
+def verdict(row: Row) -> str:
+    """``▲ better``, ``? cannot tell, about 38 seeds would``, ``▼ worse, 2 of 5 seeds diverge``."""
+    text = f"{MARKS[row.verdict]} {row.verdict}"
+    if any(row.diverged):
+        sides = zip(("base", "head"), row.diverged, strict=True)
+        lost = " and ".join(f"{count} of {side}" for side, count in sides if count)
+        return f"{text}: seeds diverge, {lost}"
+    return f"{text}, {verdicts.many(row.needed)} seeds would" if row.verdict == UNKNOWN else text
+
+
+def difference(row: Row) -> str:
+    """``+0.66 [+0.13, +1.18]``."""
+    digits, interval = row.metric.digits, row.interval
+    if math.isnan(interval.low):
+        return number(interval.mean, digits, "+")
+    return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
+
+
+def number(value: float, digits: int, sign: str = "") -> str:
+    """A number, a dash where there is none."""
+    return "—" if math.isnan(value) else f"{value:{sign}.{digits}f}"
+
+
 def cells(row: Row) -> list[str]:
-    """A row of the table."""
-    digits = row.metric.digits
-    interval = row.interval
-    difference = f"{interval.mean:+.{digits}f}"
-    if not math.isnan(interval.low):
-        difference += f" [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
-    means = [f"{value:.{digits}f}" for value in (row.base, row.head)]
-    verdict = f"{MARKS[row.verdict]} {row.verdict}"
-    return [row.variant, row.metric.name, *means, difference, verdict]
+    """A row of the table of all rows."""
+    means = [number(value, row.metric.digits) for value in row.means]
+    unpaired = "" if row.seeds or math.isnan(row.estimate.error) else " (not paired)"
+    return [row.variant, row.metric.name, *means, difference(row) + unpaired, verdict(row)]
+
+
+def cell(row: Row | None) -> str:
+    """A row as a cell of the matrix: ``▲ +0.66``, ``? +2.4 ~38``: about so many seeds would tell."""
+    if row is None:
+        return ""
+    enough = f" ~{row.needed}" if row.needed else f" >{verdicts.MOST}"
+    shown = number(row.estimate.mean, row.metric.digits, "+")
+    return f"{MARKS[row.verdict]} {shown}{enough * (row.verdict == UNKNOWN)}"
+
+
+def legend() -> str:
+    """What the marks of the matrix say."""
+    words = "  ".join(f"{mark} {word}" for word, mark in MARKS.items())
+    return f"{words}  (~38: about so many seeds would tell)"
+
+
+def unit(metric: Metric) -> str:
+    """``points``, or nothing."""
+    return " points" if metric.scale == 100 else ""
 
 
 def headline(found: Comparison) -> str:
-    """The answer in one line: ``3 better, 1 worse, 48 within noise``."""
+    """The answer in one line: ``3 better, 1 worse, 12 same, 48 cannot tell``."""
     count = Counter(row.verdict for row in found.rows)
-    parts = [variants(len(found.conflicts), SAME)] if found.conflicts else []
+    parts = [variants(len(found.conflicts), OTHER_NUMBERS)] if found.conflicts else []
     parts += [f"{count[verdict]} {verdict}" for verdict in MARKS if count[verdict]]
     others = {
         "unchanged": found.unchanged,
@@ -76,22 +128,48 @@ def variants(count: int, what: str) -> str:
     return f"{count} variant{'s' * (count != 1)} {what}"
 
 
-def conflicts(found: Comparison) -> list[str]:
-    """A sentence for each result whose numbers are not to be believed."""
-    return [
+def summary(row: Row) -> str:
+    """An overall line as a sentence, for MLflow's tags and a list."""
+    return (
+        f"{row.metric.name}: {verdict(row)}, {difference(row)}{unit(row.metric)} ({row.variant}, "
+        f"{row.estimate.seeds} seeds)"
+    )
+
+
+def warnings(found: Comparison) -> list[str]:
+    """A sentence for each thing that a verdict does not say."""
+    conflicts = [
         f"{each.variant}: same fingerprint, other numbers: {each.score} of seed {each.seed} is "
         f"{each.base} in {found.base.name} and {each.head} in {found.head.name}"
         for each in found.conflicts
     ]
+    lines = [*conflicts, *(f"not compared: {each}" for each in found.incomparable)]
+    lists = {
+        "no seed in common, so the sides are compared as two groups (Welch)": found.unpaired,
+        "fewer seeds than in the base": found.fewer,
+        "seeds that diverge": found.diverged,
+        "added": found.added,
+        "removed": found.removed,
+    }
+    lines += [f"{what}: {', '.join(names)}" for what, names in lists.items() if names]
+    return [escape.line(name) if len(name) < 80 else name for name in map(one_line, lines)]
+
+
+def one_line(text: str) -> str:
+    """A sentence that may be long, of names that are none of ours."""
+    return " ".join(escape.line(word) for word in text.split(" "))
 
 
 def method(found: Comparison) -> str:
     """How the verdicts came about."""
-    seeds = sorted({row.interval.seeds for row in found.rows})
+    seeds = sorted({row.estimate.seeds for row in found.rows})
     many = " or ".join(map(str, seeds)) or "no"
+    effects = ", ".join(
+        f"{metric.short} {found.settings.min_effect[metric.score]:g}" for metric in METRICS
+    )
     return (
-        f"{METHOD}; {100 * found.confidence:g} % for all {len(found.rows)} rows together; {many} "
-        f"seeds; accuracy differences below {found.min_effect:g} points count as noise."
+        f"{METHOD}; {100 * found.settings.confidence:g} % for all {len(found.rows)} rows together; "
+        f"{many} seeds; the same: surely within ± {effects}."
     )
 
 
@@ -117,103 +195,167 @@ def title(found: Comparison) -> str:
     )
 
 
+def matrix(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
+    """The rows by variant, and by the metric's score."""
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        found.setdefault(row.variant, {})[row.metric.score] = row
+    return found
+
+
+# Terminal
+
+
 def terminal(
     found: Comparison,
     changes: Changes,
     console: Console,
     pages: PagesOf = nowhere,
     proof: str = "",
+    every: bool = False,
 ) -> None:
-    """Print tables of what changed and of the verdicts."""
+    """Print the answer, what changed and the matrix; each row with its interval where `every`."""
     if proof:
-        console.print(Text(proof, style="bold"))
-    console.print(Text(title(found), style="bold"))
-    if rows := inputs(changes):
-        table = Table("changed", "base", "head")
-        for line in rows:
-            table.add_row(*map(Text, line))
+        console.print(told(proof, "bold"))
+    console.print(told(title(found), "bold"))
+    console.print(told(headline(found), "bold"))
+    rows = inputs(changes)
+    for what, before, after in rows if every else rows[:SHOWN]:
+        console.print(told(f"{what}: {before}{f' → {after}' if after else ''}"))
+    if len(rows) > SHOWN and not every:
+        console.print(told(f"and {len(rows) - SHOWN} more changes: `--all` lists them", "dim"))
+    if found.overall:
+        table = plain_table(f"all changed ({found.overall[0].variant})", "difference", "verdict")
+        for row in found.overall:
+            line = (row.metric.name, difference(row) + unit(row.metric), verdict(row))
+            table.add_row(*map(told, line), style=STYLES[row.verdict])
         console.print(table)
     if found.rows:
-        table = Table(*COLUMNS)
+        table = plain_table("variant", *(metric.short for metric in METRICS))
+        for name, by_score in matrix(found.rows).items():
+            shown = [by_score.get(metric.score) for metric in METRICS]
+            table.add_row(told(name), *(colored(row, pages) for row in shown))
+        console.print(table)
+        console.print(told(legend(), "dim"))
+    if found.rows and every:
+        table = plain_table(*COLUMNS)
         for row in found.rows:
             linked = zip(cells(row), pages(row).each(), strict=True)
-            texts = [Text(cell, style=f"link {url}" if url else "") for cell, url in linked]
+            texts = [told(text, f"link {url}" if url else "") for text, url in linked]
             table.add_row(*texts, style=STYLES[row.verdict])
         console.print(table)
-    for name, keys in (("added", found.added), ("removed", found.removed)):
-        if keys:
-            console.print(Text(f"{name}: {', '.join(keys)}"))
-    for sentence in conflicts(found):
+    for sentence in warnings(found):
         console.print(Text(sentence, style=STYLES[WORSE]))
-    console.print(Text(headline(found), style="bold"))
     console.print(Text(method(found), style="dim"))
+
+
+def told(text: str, style: str = "") -> Text:
+    """Text of a branch for the terminal."""
+    return Text(escape.line(text) if len(text) <= escape.LONGEST else one_line(text), style=style)
+
+
+def plain_table(*columns: str) -> Table:
+    """A narrow table: no lines but that below the header."""
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def colored(row: Row | None, pages: PagesOf) -> Text:
+    """A cell of the matrix, as a link where it leads somewhere."""
+    if row is None:
+        return Text()
+    url = pages(row).both
+    return Text(cell(row), style=STYLES[row.verdict] + (f" link {url}" if url else ""))
+
+
+# Markdown
 
 
 def as_markdown(
     found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = ""
 ) -> str:
-    """For a job summary or a comment: what was proved and the answer first, tables below."""
-    parts = [f"**{proof}**"] if proof else []
-    parts += [f"### {title(found)}", f"**{headline(found)}**"]
-    if found.conflicts:
-        parts.append("\n".join(f"- {line}" for line in conflicts(found)))
-    decided = [row for row in found.rows if row.verdict in (BETTER, WORSE)]
-    rest = [row for row in found.rows if row.verdict not in (BETTER, WORSE)]
-    if decided:
-        parts.append(table(decided, pages))
-    if rest:
-        noise = f"<details><summary>{len(rest)} rows within noise</summary>\n\n"
-        parts.append(f"{noise}{table(rest, pages)}\n</details>")
+    """For a job summary or a comment: what was proved, the answer, the matrix; details folded."""
+    safe = escape.markdown
+    parts = [f"**{safe(proof)}**"] if proof else []
+    parts += [f"### {safe(title(found))}", f"**{safe(headline(found))}**"]
+    if lines := warnings(found):
+        parts.append("\n".join(f"- {' '.join(map(safe, line.split(' ')))}" for line in lines))
+    if found.overall:
+        lines_of = [
+            [row.metric.name, difference(row) + unit(row.metric), f"**{verdict(row)}**"]
+            for row in found.overall
+        ]
+        columns = [f"all changed ({found.overall[0].variant})", "difference [interval]", "verdict"]
+        parts.append(tables.markdown(columns, lines_of))
     if rows := inputs(changes):
-        lines = [[f"`{what}`", before, after] for what, before, after in rows]
-        parts.append(markdown(["changed", "base", "head"], lines))
-    for name, keys in (("Added", found.added), ("Removed", found.removed)):
-        if keys:
-            parts.append(f"{name}: {', '.join(keys)}")
+        changed = [[safe(text) for text in row] for row in rows]
+        table = tables.markdown(["changed", "base", "head"], changed)
+        parts.append(table if len(rows) <= SHOWN else folded(f"{len(rows)} changes", table))
+    if found.rows:
+        names = ["variant", *(metric.short for metric in METRICS)]
+        by_variant = [
+            [safe(name), *(cell(by_score.get(metric.score)) for metric in METRICS)]
+            for name, by_score in matrix(found.rows).items()
+        ]
+        parts += [tables.markdown(names, by_variant), safe(legend())]
+        each = [
+            [
+                f"[{safe(text)}]({url})" if url else safe(text)
+                for text, url in zip(cells(row), pages(row).each(), strict=True)
+            ]
+            for row in found.rows
+        ]
+        count = f"{len(each)} rows with their intervals"
+        parts.append(folded(count, tables.markdown(COLUMNS, each)))
     return "\n\n".join([*parts, f"<sub>`{command(found)}`: {method(found)}</sub>"]) + "\n"
 
 
-def table(rows: Sequence[Row], pages: PagesOf) -> str:
-    """Rows as a Markdown table."""
-    lines = [
-        [
-            f"[{cell}]({url})" if url else cell
-            for cell, url in zip(cells(row), pages(row).each(), strict=True)
-        ]
-        for row in rows
-    ]
-    return markdown(COLUMNS, lines)
+def folded(summary: str, text: str) -> str:
+    """Text that a click unfolds."""
+    return f"<details><summary>{summary}</summary>\n\n{text}\n</details>"
+
+
+# JSON
 
 
 def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = "") -> str:
-    """Everything, for other programs."""
-    rows: list[dict[str, Any]] = [
-        {
-            "variant": row.variant,
-            "metric": row.metric.name,
-            "base": row.base,
-            "head": row.head,
-            "difference": row.interval.mean,
-            "low": None if math.isnan(row.interval.low) else row.interval.low,
-            "high": None if math.isnan(row.interval.high) else row.interval.high,
-            "seeds": row.interval.seeds,
-            "verdict": row.verdict,
-            "pages": asdict(pages(row)),
-        }
-        for row in found.rows
-    ]
+    """Everything, for other programs: each seed's values of both sides as well."""
     content = {
         "base": {"name": found.base.name, "commit": found.base.commit},
         "head": {"name": found.head.name, "commit": found.head.commit},
-        "changed": [dict(zip(("what", "base", "head"), r, strict=True)) for r in inputs(changes)],
         "headline": headline(found),
+        "overall": [content_of(row) for row in found.overall],
+        "changed": [dict(zip(("what", "base", "head"), r, strict=True)) for r in inputs(changes)],
         "proof": proof or None,
+        "settings": asdict(found.settings),
         "conflicts": [asdict(each) for each in found.conflicts],
-        "rows": rows,
+        "rows": [{**content_of(row), "pages": asdict(pages(row))} for row in found.rows],
         "unchanged": found.unchanged,
         "unpaired": found.unpaired,
+        "incomparable": found.incomparable,
+        "diverged": found.diverged,
+        "fewer_seeds": found.fewer,
         "added": found.added,
         "removed": found.removed,
         "method": method(found),
     }
-    return json.dumps(content, indent=2) + "\n"
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def content_of(row: Row) -> dict[str, Any]:
+    """A row for JSON; null where there is no number."""
+    numbers: Sequence[float] = (
+        *row.means, row.estimate.mean, row.interval.low, row.interval.high, row.estimate.scatter,
+    )  # fmt: skip
+    names = ("base", "head", "difference", "low", "high", "scatter")
+    return {
+        "variant": row.variant,
+        "metric": row.metric.name,
+        **{n: None if math.isnan(x) else x for n, x in zip(names, numbers, strict=True)},
+        "seeds": row.estimate.seeds,
+        "paired": bool(row.seeds),
+        "min_effect": row.min_effect,
+        "verdict": row.verdict,
+        "needed_seeds": row.needed,
+        "diverged": dict(zip(("base", "head"), row.diverged, strict=True)),
+        "values": dict(zip(("base", "head"), row.values, strict=True)),
+    }

@@ -7,7 +7,6 @@ from before there was `reports/results/` are read from their `reports/metrics.js
 from __future__ import annotations
 
 import io
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,7 +19,9 @@ from ruamel.yaml.error import YAMLError
 from stages.core.errors import UserError
 from stages.evaluation import results
 from stages.evaluation.results import Result
-from stages.vcs import lockfile
+from stages.params import schema as params
+from stages.vcs import lockfile, refs
+from stages.vcs.git import blobs
 
 WORKING_TREE = "working tree"
 CURVES = ("variant", "seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
@@ -55,7 +56,7 @@ def snapshot(revision: str | None) -> Snapshot:
         UserError: there is no such revision, it has no results, or one of its files cannot be
             read, as in the middle of a merge.
     """
-    commit = "" if revision is None else resolve(revision)
+    commit = "" if revision is None else refs.resolve(revision)
     name = WORKING_TREE if revision is None else revision
     if len(name) > 7 and commit.startswith(name):
         name = commit[:7]
@@ -70,24 +71,24 @@ def snapshot(revision: str | None) -> Snapshot:
     def read(path: str, parse: Callable[[str], Any]) -> Any:
         return parsed(path, file(commit, path), parse)
 
-    params = read("params.yaml", yaml)
-    if params is None:
+    settings = read("params.yaml", yaml)
+    if settings is None:
         raise UserError(f"{name}: it has no params.yaml, so there is nothing to compare")
     found = {
         PurePosixPath(path).stem: parsed(path, text, Result.parse)
         for path, text in folder(commit, RESULTS).items()
-    } or read(OLD_RESULTS, lambda text: results.parse_old(text, seeds(params)))
+    } or read(OLD_RESULTS, lambda text: results.parse_old(text, seeds(settings)))
     if found is None:
         raise UserError(f"{name}: it has no {RESULTS}, so there is nothing to compare")
     curves = read("reports/curves.csv", lambda text: pd.read_csv(io.StringIO(text)))
     curves = pd.DataFrame(columns=list(CURVES)) if curves is None else curves
     lock = read("dvc.lock", lockfile.stages)
-    return Snapshot(name, commit, params, lock or {}, ordered(found, curves), curves)
+    return Snapshot(name, commit, settings, lock or {}, ordered(found, curves), curves)
 
 
-def seeds(params: Mapping[str, Any]) -> list[int]:
+def seeds(settings: Mapping[str, Any]) -> list[int]:
     """Return the numbers of the seeds, which old results have in this order."""
-    return list(params.get("train", {}).get("seeds", []))
+    return list(settings.get("train", {}).get("seeds", []))
 
 
 def ordered(found: Mapping[str, Result], curves: pd.DataFrame) -> dict[str, Result]:
@@ -106,61 +107,63 @@ def yaml(text: str) -> Mapping[str, Any]:
 
 def file(commit: str, path: str) -> str | None:
     """Return a file of a commit, or of the working tree where the commit is ""; None without."""
-    if not commit:
-        there = Path(path)
-        return there.read_text(encoding="utf-8") if there.exists() else None
-    result = git("show", f"{commit}:{path}")
-    return result.stdout if result.returncode == 0 else None
+    if commit:
+        return refs.file(commit, path)
+    there = Path(path)
+    return there.read_text(encoding="utf-8") if there.exists() else None
 
 
 def folder(commit: str, path: str) -> dict[str, str]:
     """Return the JSON files of a folder by their paths, as `file` does one."""
     if not commit:
         return {str(p): p.read_text(encoding="utf-8") for p in sorted(Path(path).glob("*.json"))}
-    listed = git("ls-tree", "--name-only", "-z", commit, f"{path}/").stdout.split("\0")
-    paths = [name for name in listed if name.endswith(".json")]
-    return {name: text for name in paths if (text := file(commit, name)) is not None}
+    listed = refs.listing(commit, path)
+    wanted = {name: sha for name, sha in listed.items() if name.endswith(".json")}
+    texts = blobs(wanted.values())
+    return {name: texts[sha].decode("utf-8", "replace") for name, sha in wanted.items()}
 
 
-def resolve(revision: str) -> str:
-    """Return the commit that a branch (also of a remote alone), a tag or a hash names.
-
-    Raises:
-        UserError: there is none.
-    """
-    for candidate in (revision, f"origin/{revision}"):
-        found = git(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}"
-        )
-        if found.returncode == 0:
-            return found.stdout.strip()
-    raise UserError(f"{revision}: no such branch, tag or commit; `git fetch` may bring it")
-
-
-def merge_base(head: str | None) -> str:
-    """The commit at which `head` (None: the working tree) left the main branch.
-
-    Raises:
-        UserError: there is no main branch, or the two have no commit in common.
-    """
-    tip = resolve(head) if head else "HEAD"
-    for main in ("main", "origin/main", "master", "origin/master"):
-        if git("rev-parse", "--verify", "--quiet", f"{main}^{{commit}}").returncode:
-            continue
-        found = git("merge-base", main, tip)
-        if found.returncode == 0:
-            return found.stdout.strip()
-        shallow = git("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
-        hint = "; this clone is shallow: `git fetch --unshallow`" if shallow else ""
-        raise UserError(
-            f"{head or 'HEAD'} and {main} have no commit in common{hint}; or name the base: "
-            "`branchmark compare BASE`"
-        )
-    raise UserError("there is no branch main or master; name the base: `branchmark compare BASE`")
+def not_run(side: Snapshot) -> list[str]:
+    """Return a sentence if a working tree's `params.yaml` asks for what has not been run: its
+    numbers are then those of before. DVC keeps in `dvc.lock` what each stage has read."""
+    if side.commit:
+        return []
+    asked: dict[str, None] = {}
+    for stage in side.lock.values():
+        read = stage.get("params", {}).get("params.yaml", {}) if isinstance(stage, Mapping) else {}
+        for place, value in read.items() if isinstance(read, Mapping) else ():
+            now = at(side.params, str(place))
+            if now is not None and written(now) != written(value):
+                asked[str(place)] = None
+    try:
+        names = [variant.name for variant in params.parse(side.params).variants()]
+    except UserError:  # told by the commands that run something
+        names = []
+    asked |= dict.fromkeys(name for name in names if name not in side.results)
+    if not asked:
+        return []
+    return [
+        f"params.yaml asks for what has not been run ({', '.join(asked)}), so these numbers are of "
+        "before: `branchmark repro` runs it"
+    ]
 
 
-def git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git, whatever its exit code; no argument reaches a shell."""
-    return subprocess.run(
-        ["git", *arguments], capture_output=True, text=True, encoding="utf-8", errors="replace"
-    )
+def at(values: Any, place: str) -> Any:
+    """Return what is at a place like ``optimizers.adam``, None where nothing is."""
+    for key in place.split("."):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def written(value: Any) -> Any:
+    """Return a value as one that is read as text compares with it: ``1e-3`` is ``0.001``."""
+    if isinstance(value, Mapping):
+        return {str(key): written(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [written(each) for each in value]
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return str(value).lower()

@@ -1,0 +1,32 @@
+"""Text of a branch on its way to a terminal or a page: it says something there and does nothing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html import escape as entities
+
+LONGEST = 120  # characters of a name or a value
+PLAIN = re.compile(r"[\w.+\-—][\w.+\- ()]*", re.ASCII)
+
+
+def line(text: str) -> str:
+    """Return one line: control characters and those that turn the direction of writing, which can
+    repaint a terminal or forge a line, as �."""
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return "".join("�" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in short)
+
+
+def markdown(text: str) -> str:
+    """Return one line that GitHub's Markdown shows as it is: no markup, table, link or mention."""
+    plain = line(text)
+    if PLAIN.fullmatch(plain):
+        return plain
+    # A zero-width space after these keeps GitHub from making a mention, a reference or a link
+    broken = re.sub(r"([@#:]|\bwww|\bGH)", "\\1\u200b", plain)
+    return re.sub(r"([\\`*_{}\[\]()#+!|~>])", r"\\\1", entities(broken, quote=False))
+
+
+def html(text: str) -> str:
+    """Return one line for an HTML page, also within an attribute."""
+    return entities(line(text))
