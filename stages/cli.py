@@ -137,16 +137,14 @@ def compare(
     proof: Annotated[
         Path | None, typer.Option(help="What `branchmark verify` wrote about HEAD.")
     ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="List every row with its interval.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every row with its interval.")] = False,
     fail_on: Annotated[Literal["worse"] | None, typer.Option(help=GATE)] = None,
 ) -> None:
     """Judge HEAD against BASE: what changed, and is it better, worse or the same, or can seeds not
     tell yet?"""
     from rich.console import Console
 
-    from stages.compare import changes, gate, snapshot
+    from stages.compare import changes, escape, gate, snapshot
     from stages.compare import comparison as judge
     from stages.compare import report as views
     from stages.compare.proof import line
@@ -176,7 +174,7 @@ def compare(
         write(pictures / "differences.png", drawn.differences(found))
     if fail_on and (reasons := gate.closed(found)):
         for _, sentence in reasons:
-            print(f"closed: {views.one_line(sentence)}", file=sys.stderr)
+            print(f"closed: {escape.line(sentence)}", file=sys.stderr)
         raise typer.Exit(reasons[0][0])
 
 

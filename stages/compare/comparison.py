@@ -26,6 +26,7 @@ METHOD = (
     "Student's t over seeds; Benjamini-Hochberg (scipy.stats.false_discovery_control) among the "
     "rows, and among the overall lines"
 )
+UNKNOWN_YET = Interval(math.nan, math.nan, math.nan, 0)
 NOTHING = Estimate(math.nan, math.nan, 0, 0)
 Values = Mapping[int, float]  # by seed
 
@@ -41,7 +42,8 @@ class Metric:
         sign: 1 where more is better, -1 where less is.
         min_effect: the smallest effect that matters where the base's `params.yaml` names none, as
             those from before there was one for each metric; in the unit that is shown.
-        step: what it is counted in, in that unit; of accuracy an image in `prepare.validation_size`.
+        step: what it is counted in, in that unit; of accuracy one of `prepare.validation_size`
+            images.
         scale: from the score to what is shown: 100 for accuracy points.
         digits: decimals that are shown.
     """
@@ -66,8 +68,8 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What the base's `params.yaml` says under `compare`: how sure, and by metric from which size on
-    a difference matters, in the unit that is shown."""
+    """What the base's `params.yaml` says under `compare`: how sure, and by metric from which size
+    on a difference matters, in the unit that is shown."""
 
     confidence: float
     min_effect: Mapping[str, float]
@@ -114,7 +116,7 @@ class Row:
     values: tuple[Values, Values]
     estimate: Estimate
     diverged: tuple[int, int] = (0, 0)
-    interval: Interval = Interval(math.nan, math.nan, math.nan, 0)
+    interval: Interval = UNKNOWN_YET
     verdict: str = FEW
     min_effect: float = 0
     needed: int | None = None
@@ -207,7 +209,7 @@ def compare(base: Snapshot, head: Snapshot) -> Comparison:
     for name in changed:
         for metric in metrics:
             row = measured(name, metric, base, head)
-            if row.values[0] and row.values[1] or any(row.diverged):
+            if (row.values[0] and row.values[1]) or any(row.diverged):
                 rows.append(row)
             elif row.values[0] or row.values[1]:
                 side = (base if row.values[1] else head).name

@@ -6,25 +6,26 @@ import re
 import unicodedata
 from html import escape as entities
 
-LONGEST = 120  # characters of a name or a value
-PLAIN = re.compile(r"[\w.+\-—][\w.+\- ()]*", re.ASCII)
+LONGEST = 120  # characters of a value
+
+
+def cut(text: str) -> str:
+    """Return at most `LONGEST` characters of a value."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def line(text: str) -> str:
     """Return one line: control characters and those that turn the direction of writing, which can
     repaint a terminal or forge a line, as �."""
-    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    return "".join("�" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in short)
+    return "".join("�" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text)
 
 
 def markdown(text: str) -> str:
     """Return one line that GitHub's Markdown shows as it is: no markup, table, link or mention."""
-    plain = line(text)
-    if PLAIN.fullmatch(plain):
-        return plain
     # A zero-width space after these keeps GitHub from making a mention, a reference or a link
-    broken = re.sub(r"([@#:]|\bwww|\bGH)", "\\1\u200b", plain)
-    return re.sub(r"([\\`*_{}\[\]()#+!|~>])", r"\\\1", entities(broken, quote=False))
+    broken = re.sub(r"([@#]|:(?=//)|\bwww|\bGH(?=-))", "\\1\u200b", line(text))
+    markup = r"[\\`*{}\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
+    return re.sub(markup, r"\\\g<0>", entities(broken, quote=False))
 
 
 def html(text: str) -> str:

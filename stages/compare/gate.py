@@ -11,6 +11,7 @@ from stages.compare import changes
 from stages.compare.comparison import Comparison
 from stages.evaluation.verdicts import FEW, WORSE
 
+
 def closed(found: Comparison) -> list[tuple[int, str]]:
     """Return exit code and sentence of each thing that closes the gate, the gravest first."""
     checks: list[tuple[int, str, Callable[[Comparison], list[str]]]] = [

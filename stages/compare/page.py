@@ -29,14 +29,13 @@ from stages.compare.report import (
     matrix,
     method,
     nowhere,
-    one_line,
     title,
     unit,
     verdict,
     warnings,
 )
 from stages.evaluation.verdicts import BETTER, WORSE
-from stages.plots.palette import BLACK, BLUE, COLOURS, GREEN, GREY, RED
+from stages.plots.palette import BLACK, BLUE, COLOURS, GREEN, RED
 
 # The page asks nobody for anything, whatever a name in it says
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -55,10 +54,11 @@ th button {{ all: unset; cursor: pointer; font-weight: 600; }}
 th button:focus-visible {{ outline: 2px solid {BLUE}; }}
 th[aria-sort=ascending] button::after {{ content: " ↑"; }}
 th[aria-sort=descending] button::after {{ content: " ↓"; }}
-.better {{ background: {BLUE}38; font-weight: 600; }} .worse {{ background: {RED}42; font-weight: 600; }}
+.better, .worse {{ font-weight: 600; }}
+.better {{ background: {BLUE}38; }} .worse {{ background: {RED}42; }}
 .diverged {{ background: {RED}42; outline: 2px dashed {RED}; outline-offset: -3px; }}
-.same {{ background: {GREEN}24; }} .cannot, .too {{ color: GrayText; color: {GREY}; }}
-td.cannot, td.too {{ color: color-mix(in srgb, CanvasText 68%, Canvas); }}
+.same {{ background: {GREEN}24; }}
+.cannot, .too {{ color: color-mix(in srgb, CanvasText 68%, Canvas); }}
 .answer {{ font-size: 1.2rem; font-weight: 600; }} .method {{ opacity: .75; font-size: .85rem;
   overflow-wrap: anywhere; }}
 summary {{ cursor: pointer; }}
@@ -77,13 +77,13 @@ for (const button of document.querySelectorAll("th button")) button.onclick = ()
   table.tBodies[0].append(...rows);
 };
 const chart = document.getElementById("curves");
-for (const link of document.querySelectorAll("a[data-variant]")) link.addEventListener("click", () => {
+for (const link of document.querySelectorAll("a[data-variant]")) link.onclick = () => {
   const {variant, curve} = link.dataset;
   Plotly.restyle(chart, {visible: chart.data.map(trace => trace.meta[0] !== curve ? false
     : trace.legendgroup === variant ? true : "legendonly")});
   Plotly.relayout(chart, {"yaxis.title.text": link.dataset.label + ", mean of the seeds",
     "updatemenus[0].active": Number(link.dataset.place)});
-});
+};
 const dark = matchMedia("(prefers-color-scheme: dark)");
 function dress() {
   Plotly.relayout(chart, {"font.color": dark.matches ? "#ddd" : "#222"});
@@ -114,7 +114,7 @@ def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: s
         f"<p class='answer'>{html(proof)}</p>" if proof else "",
         f"<h1>{name}</h1>",
         f"<p class='answer'>{html(headline(found))}</p>",
-        *(f"<p>{' '.join(map(html, line.split(' ')))}</p>" for line in warnings(found)),
+        *(f"<p>{html(line)}</p>" for line in warnings(found)),
         overall(found.overall),
         verdicts(found.rows),
         details(found.rows, pages),
@@ -123,8 +123,8 @@ def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: s
         lines = [[html(text) for text in row] for row in rows]
         parts += ["<h2>What changed</h2>", table(("what", "base", "head"), lines)]
     parts += ["<h2>Curves</h2>", curves(found)]
-    how = html(one_line(command(found))), " ".join(map(html, method(found).split(" ")))
-    parts.append(f"<p class='method'><code>{how[0]}</code>: {how[1]}</p>")
+    how = f"<code>{html(command(found))}</code>: {html(method(found))}"
+    parts.append(f"<p class='method'>{how}</p>")
     return "\n".join([*parts, f"<script>{SCRIPT}</script>"]) + "\n"
 
 
@@ -261,7 +261,16 @@ def curves(found: Comparison) -> str:
         margin={"l": 60, "r": 10},
         xaxis_title="epoch",
         yaxis_title="validation accuracy, mean of the seeds",
-        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.12, "bgcolor": "#eee", "font": {"color": "#222"}}],
+        updatemenus=[
+            {
+                "buttons": buttons,
+                "x": 0,
+                "xanchor": "left",
+                "y": 1.12,
+                "bgcolor": "#eee",
+                "font": {"color": "#222"},
+            }
+        ],
     )
     text = to_html(
         figure, include_plotlyjs=True, full_html=False, div_id="curves", config={"responsive": True}

@@ -1,7 +1,7 @@
 """A comparison as text: for the terminal, as Markdown for a pull request, as JSON.
 
-All have the same order: the answer in a line, all variants together, variants by metrics, and, where
-it is asked for, each row with its interval.
+All have the same order: the answer in a line, all variants together, variants by metrics, and,
+where it is asked for, each row with its interval.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def cells(row: Row) -> list[str]:
 
 
 def cell(row: Row | None) -> str:
-    """A row as a cell of the matrix: ``▲ +0.66``, ``? +2.4 ~38``: about so many seeds would tell."""
+    """A row in the matrix: ``▲ +0.66``; ``? +2.4 ~38`` if about so many seeds would tell."""
     if row is None:
         return ""
     enough = f" ~{row.needed}" if row.needed else f" >{verdicts.MOST}"
@@ -152,12 +152,7 @@ def warnings(found: Comparison) -> list[str]:
         "removed": found.removed,
     }
     lines += [f"{what}: {', '.join(names)}" for what, names in lists.items() if names]
-    return [escape.line(name) if len(name) < 80 else name for name in map(one_line, lines)]
-
-
-def one_line(text: str) -> str:
-    """A sentence that may be long, of names that are none of ours."""
-    return " ".join(escape.line(word) for word in text.split(" "))
+    return lines
 
 
 def method(found: Comparison) -> str:
@@ -179,12 +174,13 @@ def command(found: Comparison) -> str:
 
 
 def inputs(changes: Changes) -> list[list[str]]:
-    """What changed, as rows: what, base, head."""
+    """What changed, as rows: what, base, head; long values are cut."""
     rows = [[place, *pair] for place, pair in changes.params.items()]
     rows += [[place, *pair] for place, pair in changes.libraries.items()]
     if changes.data:
         rows.append(["data/prepared", *changes.data])
-    return rows + [[path, what, ""] for path, what in changes.code.items()]
+    rows += [[path, what, ""] for path, what in changes.code.items()]
+    return [[escape.cut(text) for text in row] for row in rows]
 
 
 def title(found: Comparison) -> str:
@@ -245,18 +241,20 @@ def terminal(
             table.add_row(*texts, style=STYLES[row.verdict])
         console.print(table)
     for sentence in warnings(found):
-        console.print(Text(sentence, style=STYLES[WORSE]))
+        console.print(told(sentence, STYLES[WORSE]))
     console.print(Text(method(found), style="dim"))
 
 
 def told(text: str, style: str = "") -> Text:
     """Text of a branch for the terminal."""
-    return Text(escape.line(text) if len(text) <= escape.LONGEST else one_line(text), style=style)
+    return Text(escape.line(text), style=style)
 
 
 def plain_table(*columns: str) -> Table:
     """A narrow table: no lines but that below the header."""
-    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    return Table(
+        *columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False
+    )
 
 
 def colored(row: Row | None, pages: PagesOf) -> Text:
@@ -278,7 +276,7 @@ def as_markdown(
     parts = [f"**{safe(proof)}**"] if proof else []
     parts += [f"### {safe(title(found))}", f"**{safe(headline(found))}**"]
     if lines := warnings(found):
-        parts.append("\n".join(f"- {' '.join(map(safe, line.split(' ')))}" for line in lines))
+        parts.append("\n".join(f"- {safe(line)}" for line in lines))
     if found.overall:
         lines_of = [
             [row.metric.name, difference(row) + unit(row.metric), f"**{verdict(row)}**"]
@@ -296,7 +294,7 @@ def as_markdown(
             [safe(name), *(cell(by_score.get(metric.score)) for metric in METRICS)]
             for name, by_score in matrix(found.rows).items()
         ]
-        parts += [tables.markdown(names, by_variant), safe(legend())]
+        parts += [tables.markdown(names, by_variant), legend()]
         each = [
             [
                 f"[{safe(text)}]({url})" if url else safe(text)

@@ -135,7 +135,9 @@ def patience(results: Mapping[str, Result], curves: pd.DataFrame) -> list[Claim]
         lowest = [table.groupby("seed")["val_loss"].min() for table in (late, early)]
         measure = "lowest validation loss after epoch 6 minus that until then"
         values = list(lowest[0] - lowest[1])
-        found.append(Claim(2, "loss after epoch 6", says, measure, values, ABOVE, "validation_loss", 4))
+        found.append(
+            Claim(2, "loss after epoch 6", says, measure, values, ABOVE, "validation_loss", 4)
+        )
     return found
 
 
@@ -153,7 +155,9 @@ def dropout(params: Params, results: Mapping[str, Result]) -> list[Claim]:
             )
             if values := difference(with_dropout, without):
                 says = f"{optimizer}: dropout 0.3 reduces overfitting"
-                found.append(Claim(3, f"{optimizer} {gap}", says, measure, values, BELOW, "loss_gap", 3))
+                found.append(
+                    Claim(3, f"{optimizer} {gap}", says, measure, values, BELOW, "loss_gap", 3)
+                )
     return found
 
 

@@ -136,7 +136,11 @@ def judged(claim: Mapping[str, Any]) -> str:
     if claim["verdict"] == verdicts.UNKNOWN:
         return f"{verdict}, {verdicts.many(claim['needed'])} seeds would"
     effect, low, high = (claim[name] for name in ("min_effect", "low", "high"))
-    if claim["verdict"] == verdicts.FAILS and effect is not None and -effect <= low <= high <= effect:
+    if (
+        claim["verdict"] == verdicts.FAILS
+        and effect is not None
+        and -effect <= low <= high <= effect
+    ):
         return f"{verdict}: the same, within ±{effect:g}"
     return verdict
 

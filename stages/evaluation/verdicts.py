@@ -100,7 +100,7 @@ def needed(scatter: float, min_effect: float, level: float, seeds: int) -> int |
     if not (math.isfinite(scatter) and min_effect > 0):
         return None
     same, seen = (chances(scatter, min_effect, level, truth) for truth in (0, min_effect))
-    enough = COUNTS[(np.minimum(same, seen) >= POWER) & (COUNTS > seeds)]
+    enough = COUNTS[(np.minimum(same, seen) >= POWER) & (seeds < COUNTS)]
     return int(enough[0]) if len(enough) else None
 
 

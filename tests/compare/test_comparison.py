@@ -18,10 +18,11 @@ from stages.compare import changes, proof
 from stages.compare import comparison as compare
 from stages.compare import report as views
 from stages.compare import snapshot as side
-from stages.compare.comparison import NOISE
 from stages.core.errors import UserError
-from stages.evaluation.intervals import of_mean
+from stages.evaluation import intervals
 from stages.evaluation.results import Result
+from stages.evaluation.verdicts import DIVERGED, UNKNOWN, WORSE
+from stages.vcs import refs
 
 YML = YAML()
 SEEDS = [1, 2, 3, 4, 5]
@@ -146,17 +147,28 @@ def test_a_clear_difference_is_better_or_worse_by_the_metrics_direction(
     assert found["elu", "validation accuracy"] == "better"
     assert found["elu", "loss gap"] == "worse"
     assert found["sgd-0.0", "validation accuracy"] == "worse"
-    assert found["sgd-0.0", "validation loss"] == "within noise"
+    assert found["sgd-0.0", "validation loss"] == "same"
     assert ("adam-0.0", "validation accuracy") not in found
 
 
-def test_a_sure_but_trivial_difference_is_noise(repository: Repository) -> None:
+def test_a_sure_but_trivial_difference_is_the_same_by_the_settings_of_the_base(
+    repository: Repository,
+) -> None:
+    """A pull request cannot lower its own bar; the base of old names one number, of accuracy."""
+    repository.better("elu", 0.3)
+    repository.params["compare"] = {"confidence": 0.6, "min_effect": {"validation_accuracy": 0.1}}
+    repository.commit("head")
+    assert verdicts("main~1", "main")["elu", "validation accuracy"] == "same"
     repository.better("elu", 0.3)
     repository.write()
-    assert verdicts("main", None)["elu", "validation accuracy"] == "within noise"
-    repository.params["compare"]["min_effect"] = 0.1
-    repository.write()
     assert verdicts("main", None)["elu", "validation accuracy"] == "better"
+
+
+def test_settings_that_are_no_numbers_are_those_of_the_project(repository: Repository) -> None:
+    repository.params["compare"] = {"confidence": 5, "min_effect": {"loss_gap": "x"}}
+    repository.write()
+    found = compare.Settings.of(side.snapshot(None))
+    assert (found.confidence, found.min_effect["loss_gap"]) == (0.95, 0.01)
 
 
 def test_seeds_are_paired_by_their_number_and_not_by_their_place(repository: Repository) -> None:
@@ -183,7 +195,63 @@ def test_without_a_common_seed_it_says_so(repository: Repository) -> None:
     repository.better("elu", 2.0)
     repository.write()
     found = compare.compare(side.snapshot("main"), side.snapshot(None))
-    assert views.headline(found) == "3 variants without a common seed"
+    assert views.headline(found).endswith("3 variants without a common seed")
+    row = next(row for row in found.rows if row.variant == "elu")
+    assert (row.verdict, row.seeds) == ("better", [])
+    assert any("Welch" in line for line in views.warnings(found))
+    assert "(not paired)" in views.cells(row)[4]
+
+
+def test_equal_differences_of_five_seeds_have_an_interval(repository: Repository) -> None:
+    repository.scores["elu"]["epochs_to_target"] = [7, 8, 7, None, 9]
+    repository.prints["elu"] += "x"
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    assert all(row.interval.low < row.interval.high for row in found.rows)
+
+
+def test_a_diverged_head_is_worse_and_a_diverged_base_has_its_own_verdict(
+    repository: Repository,
+) -> None:
+    for score in ("validation_accuracy", "validation_loss", "loss_gap", "epochs_to_target"):
+        repository.scores["elu"][score] = [None] * 5
+        repository.scores["sgd-0.0"][score][1] = None
+    for name in ("elu", "sgd-0.0"):
+        repository.prints[name] += "x"
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.commit("diverged")
+    assert set(verdicts("main", "feature").values()) == {WORSE}
+    assert set(verdicts("feature", "main").values()) == {DIVERGED}
+    found = compare.compare(side.snapshot("main"), side.snapshot("feature"))
+    assert found.diverged == ("sgd-0.0", "elu")
+    assert {row.verdict for row in found.overall} == {WORSE}
+    assert "seeds diverge, 1 of head" in views.verdict(found.rows[0])
+    json.loads(
+        views.as_json(found, changes.changes(found.base, found.head)), parse_constant=pytest.fail
+    )
+
+
+def test_all_changed_variants_together_come_first(repository: Repository) -> None:
+    """Small losses that no variant alone can tell: each scatters, but not in their mean."""
+    random = np.random.default_rng(3)
+    for name in VARIANTS:
+        noise = 0.003 * random.normal(size=5)
+        values = repository.scores[name]["validation_accuracy"]
+        repository.scores[name]["validation_accuracy"] = [
+            round(a - 0.004 + b, 6) for a, b in zip(values, noise, strict=True)
+        ]
+        repository.prints[name] += "x"
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    first, rows = found.overall[0], [r for r in found.rows if r.metric is found.rows[0].metric]
+    by_hand = np.mean([[r.values[1][s] - r.values[0][s] for s in SEEDS] for r in rows], axis=0)
+    assert first.estimate.mean == pytest.approx(np.mean(by_hand))
+    assert first.estimate.scatter == pytest.approx(np.std(by_hand, ddof=1))
+    assert [row.metric.name for row in found.overall] == [m.name for m in compare.METRICS]
+    text = views.as_markdown(found, changes.changes(found.base, found.head))
+    assert text.index("all changed (3 variants)") < text.index("| elu |")
+    said = branchmark("compare", "main", cwd=repository.root).stdout
+    assert said.index("all changed (3 variants)") < said.index("elu")
 
 
 def test_a_further_seed_changes_nothing_in_those_that_both_have(repository: Repository) -> None:
@@ -211,7 +279,7 @@ def test_old_and_new_layouts_are_compared_with_each_other(
         repository.better(name, 2.0)
     repository.write()
     found = compare.compare(side.snapshot("main"), side.snapshot(None))
-    assert views.headline(found) == "3 better, 9 within noise"
+    assert views.headline(found) == "3 better, 9 same"
     assert {row.variant for row in found.rows} == set(VARIANTS)
 
 
@@ -235,7 +303,7 @@ def test_the_same_fingerprint_with_other_numbers_is_never_unchanged(
     text = views.as_markdown(found, changed)
     assert "elu: same fingerprint, other numbers: loss_gap of seed 3" in text
     gate = branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root)
-    assert gate.returncode == 1
+    assert gate.returncode == 3
 
 
 def test_another_target_is_no_conflict(repository: Repository) -> None:
@@ -287,8 +355,12 @@ def test_variants_of_one_side_are_added_or_removed(repository: Repository) -> No
 
 def undecided(*differences: Any) -> list[compare.Row]:
     """Rows with these differences by seed, of a metric without a threshold."""
-    metric, nothing = compare.METRICS[1], of_mean([0.0, 0.0], 0.95)
-    return [compare.Row("x", ("", ""), metric, 0, 0, tuple(d), nothing, NOISE) for d in differences]
+    each = [intervals.of_mean(list(values)) for values in differences]
+    return [compare.Row("x", ("", ""), compare.METRICS[1], ({}, {}), found) for found in each]
+
+
+def family(rows: list[compare.Row]) -> list[compare.Row]:
+    return compare.judged(rows, compare.Settings(0.95, {"validation_loss": 0.0}))
 
 
 def test_where_nothing_differs_there_is_an_alarm_in_no_more_than_five_of_a_hundred() -> None:
@@ -297,7 +369,7 @@ def test_where_nothing_differs_there_is_an_alarm_in_no_more_than_five_of_a_hundr
     alarms = 0
     for _ in range(600):
         rows = undecided(*random.normal(size=(40, 5)))
-        alarms += any(row.verdict != NOISE for row in compare.judged(rows, 0.95, 0))
+        alarms += any(row.verdict != UNKNOWN for row in family(rows))
     assert alarms / 600 < 0.075
 
 
@@ -305,9 +377,9 @@ def test_an_interval_excludes_zero_exactly_where_the_test_says_so() -> None:
     random = np.random.default_rng(1)
     for shift in (0.0, 1.0, 3.0, 6.0):
         rows = undecided(*(random.normal(size=5) + shift * (i % 2) for i in range(20)))
-        p_values = [compare.p_value(row.differences) for row in rows]
+        p_values = [row.estimate.p_value for row in rows]
         believed = false_discovery_control(p_values) <= 0.05
-        decided = [row.verdict != NOISE for row in compare.judged(rows, 0.95, 0)]
+        decided = [row.verdict != UNKNOWN for row in family(rows)]
         assert decided == list(believed)
 
 
@@ -334,9 +406,9 @@ def test_the_base_is_where_the_branch_left_main(repository: Repository) -> None:
     repository.git("checkout", "--quiet", "main")
     repository.better("adam-0.0", -3)
     repository.commit("meanwhile on main")
-    assert side.merge_base("feature") == left
+    assert refs.merge_base("feature") == left
     repository.git("checkout", "--quiet", "--detach", "feature")
-    assert side.merge_base(None) == left
+    assert refs.merge_base(None) == left
 
 
 def test_a_bare_clone_is_enough(
@@ -365,7 +437,7 @@ def test_the_exit_code_is_a_gate_only_when_asked(repository: Repository) -> None
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere: no such branch, tag or commit"),
+        (["nowhere"], "nowhere: no such branch, tag, commit or experiment"),
         (["--upload-pack=x"], "No such option"),
         (["orphan"], None),
         ([], None),
@@ -411,7 +483,7 @@ def test_unrelated_and_shallow_histories_say_what_to_do(
     repository.git("checkout", "--quiet", "--orphan", "orphan")
     repository.commit("unrelated")
     with pytest.raises(UserError, match="no commit in common; or name the base"):
-        side.merge_base("orphan")
+        refs.merge_base("orphan")
     repository.git("checkout", "--quiet", "main")
     repository.commit("another")
     repository.git("branch", "feature", "HEAD~1")
@@ -420,7 +492,7 @@ def test_unrelated_and_shallow_histories_say_what_to_do(
     repository.git("clone", "--quiet", "--depth=1", "--no-single-branch", source, str(shallow))
     monkeypatch.chdir(shallow)
     with pytest.raises(UserError, match="this clone is shallow: `git fetch --unshallow`"):
-        side.merge_base("feature")
+        refs.merge_base("feature")
 
 
 def test_markdown_begins_with_the_answer_and_json_has_every_row(repository: Repository) -> None:
@@ -429,9 +501,82 @@ def test_markdown_begins_with_the_answer_and_json_has_every_row(repository: Repo
     found = compare.compare(side.snapshot("main"), side.snapshot(None))
     changed = changes.changes(found.base, found.head)
     text = views.as_markdown(found, changed)
-    assert text.splitlines()[2].startswith("**1 better, 3 within noise, 2 variants unchanged")
+    assert text.splitlines()[2].startswith("**1 better, 3 same, 2 variants unchanged")
+    assert "| elu | ▲ +2.0" in text
     assert "| elu | validation accuracy |" in text
     assert f"`branchmark compare {found.base.commit}`" in text  # against the working tree
     content = json.loads(views.as_json(found, changed))
     assert [row["verdict"] for row in content["rows"]].count("better") == 1
     assert len(content["rows"]) == 4
+    values = content["rows"][0]["values"]
+    assert list(values["base"]) == list(values["head"]) == ["1", "2", "3", "4", "5"]
+    assert [row["metric"] for row in content["overall"]] == [m.name for m in compare.METRICS]
+
+
+def gate(repository: Repository, *arguments: str) -> tuple[int, str]:
+    repository.write()
+    found = branchmark("compare", "main", "--fail-on", "worse", *arguments, cwd=repository.root)
+    return found.returncode, found.stderr
+
+
+def test_a_gate_closes_on_what_cannot_be_judged_with_a_code_for_each(
+    repository: Repository,
+) -> None:
+    scores, prints = dict(repository.scores), dict(repository.prints)
+    assert gate(repository)[0] == 0
+    del repository.scores["elu"]
+    code, said = gate(repository)
+    assert (code, "removed: elu" in said) == (5, True)
+    repository.scores = scores
+    repository.params["train"]["seeds"] = [1, 2]
+    code, said = gate(repository)
+    assert (code, "fewer seeds: " in said) == (7, True)
+    repository.better("elu", 2.0)
+    assert gate(repository)[0] == 6  # and too few of them
+    repository.params["train"]["seeds"] = list(SEEDS)
+    repository.params["target"] = {"validation_accuracy": 0.5}
+    code, said = gate(repository)
+    assert (code, "epochs to target" in said) == (6, True)
+    del repository.params["target"]
+    repository.scores["elu"]["validation_loss"][0] = None
+    code, said = gate(repository)
+    assert (code, "diverged: elu" in said) == (4, True)
+    repository.scores, repository.prints = scores, prints
+    for value in ("1", "3", "4", "5", "6", "7"):
+        assert value in branchmark("compare", "--help", cwd=repository.root).stdout
+
+
+def test_a_stash_and_an_experiment_are_revisions(repository: Repository) -> None:
+    repository.better("elu", 2.0)
+    repository.write()
+    repository.git("stash")
+    assert verdicts("main", "stash@{0}")["elu", "validation accuracy"] == "better"
+    ref = f"refs/exps/{'a' * 2}/{'b' * 38}/bold-idea"
+    repository.git("update-ref", ref, "stash@{0}")
+    assert verdicts("main", "bold-idea")["elu", "validation accuracy"] == "better"
+
+
+def test_a_working_tree_that_asks_for_what_has_not_been_run_says_so_first(
+    repository: Repository,
+) -> None:
+    read = {"params.yaml": {"train.epochs": 20, "optimizers.adam": {"learning_rate": "1e-3"}}}
+    repository.lock = {"train@adam-0.0": {"params": read}}
+    repository.params["optimizers"]["adam"] = {"learning_rate": 0.001}
+    repository.write()
+    assert side.not_run(side.snapshot(None)) == []
+    repository.params["train"]["epochs"] = 30
+    repository.write()
+    said = branchmark("compare", "main", cwd=repository.root).stdout
+    assert said.startswith("params.yaml asks for what has not been run (train.epochs)")
+    repository.commit("told of a working tree alone")
+    assert side.not_run(side.snapshot("main")) == []
+
+
+def test_a_screen_is_enough_and_all_shows_every_interval(repository: Repository) -> None:
+    repository.better("elu", 2.0)
+    repository.write()
+    short = branchmark("compare", "main", cwd=repository.root).stdout
+    assert max(map(len, short.splitlines())) <= 80
+    assert "[+" not in short.split("variant", 2)[2]
+    every = branchmark("compare", "main", "--all", cwd=repository.root).stdout
+    assert len(every.splitlines()) > len(short.splitlines()) + 4
