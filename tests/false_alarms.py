@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
-from stages.compare.comparison import METRICS, NOISE, Row, judged
+from stages.compare.comparison import METRICS, Row, Settings, judged
 from stages.data import arrays
-from stages.evaluation.intervals import of_mean
+from stages.evaluation.intervals import of_pairs
+from stages.evaluation.verdicts import BETTER, WORSE
 from stages.params import schema as params
 from stages.training import epoch, layers
 from stages.training.trainer import Log, scaled
@@ -56,14 +57,13 @@ def trained(stage: str) -> Table:
 
 def rows(base: Table, head: Table, before: Any, after: Any) -> list[Row]:
     """A comparison of the seeds `before` of one table with the seeds `after` of the other."""
-    unsure = of_mean([0.0, 0.0], 0.95)
     made = []
     for metric in METRICS:
-        pairs = zip(before, after, strict=True)
-        differences = tuple(head[metric.name][j] - base[metric.name][i] for i, j in pairs)
-        made.append(Row("", ("", ""), metric, 0, 0, differences, unsure, NOISE))
+        one = [base[metric.name][i] for i in before]
+        other = [head[metric.name][i] for i in after]
+        made.append(Row("", ("", ""), metric, ({}, {}), of_pairs(one, other, metric.step)))
     compare = params.load().compare
-    return judged(made, compare.confidence, compare.min_effect)
+    return judged(made, Settings(compare.confidence, compare.min_effect.model_dump()))
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def main() -> None:
     for _ in range(RESAMPLINGS):
         chosen = random.permutation(SEEDS)
         one, other = chosen[:SET], chosen[SET : 2 * SET]
-        alarms += any(row.verdict != NOISE for row in rows(base, base, one, other))
+        alarms += any(row.verdict in (BETTER, WORSE) for row in rows(base, base, one, other))
         effect = {row.metric.name: row.verdict for row in rows(base, changed, one, one)}
         found += effect["loss gap"] == "better"
     print(f"{RESAMPLINGS} resamplings of {SET} seeds out of {SEEDS}, {len(METRICS)} metrics each")
