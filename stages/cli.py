@@ -138,6 +138,10 @@ def compare(
         Path | None, typer.Option(help="What `branchmark verify` wrote about HEAD.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="List every row with its interval.")] = False,
+    tag: Annotated[
+        bool,
+        typer.Option("--tag", help="Tag HEAD's changed runs in MLflow with the overall lines."),
+    ] = False,
     fail_on: Annotated[Literal["worse"] | None, typer.Option(help=GATE)] = None,
 ) -> None:
     """Judge HEAD against BASE: what changed, and is it better, worse or the same, or can seeds not
@@ -172,10 +176,25 @@ def compare(
 
         write(pictures / "curves.png", drawn.curves(found))
         write(pictures / "differences.png", drawn.differences(found))
+    if tag:
+        tag_runs(found)
     if fail_on and (reasons := gate.closed(found)):
         for _, sentence in reasons:
             print(f"closed: {escape.line(sentence)}", file=sys.stderr)
         raise typer.Exit(reasons[0][0])
+
+
+def tag_runs(found: Comparison) -> None:
+    """Tag the runs of the head's changed variants with what all of them together have become."""
+    from stages.compare.report import tags
+    from stages.core.redact import reason
+    from stages.tracking import links
+
+    try:
+        keys = {(row.variant, row.fingerprints[1]) for row in found.rows}
+        print(f"MLflow: {links.tag(keys, tags(found))} of {len(keys)} runs tagged")
+    except Exception as error:
+        print(f"warning: no run is tagged: {reason(error)}", file=sys.stderr)
 
 
 def pages_of(found: Comparison) -> PagesOf:

@@ -128,12 +128,14 @@ def variants(count: int, what: str) -> str:
     return f"{count} variant{'s' * (count != 1)} {what}"
 
 
-def summary(row: Row) -> str:
-    """An overall line as a sentence, for MLflow's tags and a list."""
-    return (
-        f"{row.metric.name}: {verdict(row)}, {difference(row)}{unit(row.metric)} ({row.variant}, "
-        f"{row.estimate.seeds} seeds)"
-    )
+def tags(found: Comparison) -> dict[str, str]:
+    """The overall lines as tags of MLflow: ``compare.loss_gap: ▲ better, -0.0126 [...]``."""
+    lines = {
+        row.metric.score: f"{verdict(row)}, {difference(row)}{unit(row.metric)} ({row.variant})"
+        for row in found.overall
+    }
+    told = {score: escape.line(text) for score, text in {**lines, "with": title(found)}.items()}
+    return {f"compare.{name}": text for name, text in told.items()}
 
 
 def warnings(found: Comparison) -> list[str]:

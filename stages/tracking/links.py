@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,25 @@ class Links:
             return None
         runs, experiments = (quote(json.dumps(each)) for each in (ids, [self.experiment]))
         return f"{self.address}/#/compare-runs?runs={runs}&experiments={experiments}&{TRAINING}"
+
+
+def tag(keys: Iterable[Key], tags: Mapping[str, str]) -> int:
+    """Put tags on the runs of these results; return on how many.
+
+    Raises:
+        mlflow.exceptions.MlflowException: the server cannot be reached.
+        sqlite3.Error: the store cannot be read.
+    """
+    known = links(keys)
+    if known is None or not known.runs:  # a store is not made for tags
+        return 0
+    from stages.tracking.store import open_store
+
+    client, _ = open_store()
+    for run in known.runs.values():
+        for key, value in tags.items():
+            client.set_tag(run, key, value)
+    return len(known.runs)
 
 
 def links(keys: Iterable[Key]) -> Links | None:
