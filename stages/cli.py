@@ -148,10 +148,11 @@ def compare(
     tell yet?"""
     from rich.console import Console
 
-    from stages.compare import changes, escape, gate, snapshot
+    from stages.compare import changes, gate, snapshot
     from stages.compare import comparison as judge
     from stages.compare import report as views
     from stages.compare.proof import line
+    from stages.core import text
     from stages.core.folders import write
     from stages.vcs import refs
 
@@ -180,7 +181,7 @@ def compare(
         tag_runs(found)
     if fail_on and (reasons := gate.closed(found)):
         for _, sentence in reasons:
-            print(f"closed: {escape.line(sentence)}", file=sys.stderr)
+            print(f"closed: {text.line(sentence)}", file=sys.stderr)
         raise typer.Exit(reasons[0][0])
 
 

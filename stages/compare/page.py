@@ -14,7 +14,6 @@ import pandas as pd
 
 from stages.compare.changes import Changes
 from stages.compare.comparison import METRICS, Comparison, Row
-from stages.compare.escape import html
 from stages.compare.report import (
     COLUMNS,
     MARKS,
@@ -34,6 +33,7 @@ from stages.compare.report import (
     verdict,
     warnings,
 )
+from stages.core.text import html
 from stages.evaluation.verdicts import BETTER, WORSE
 from stages.plots.palette import BLACK, BLUE, COLOURS, GREEN, RED
 

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stages.compare import escape
 from stages.compare.changes import Changes
 from stages.compare.comparison import METHOD, METRICS, Comparison, Metric, Row
+from stages.core import text as escape
 from stages.evaluation import tables, verdicts
 from stages.evaluation.verdicts import BETTER, DIVERGED, FEW, SAME, UNKNOWN, WORSE
 

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import typer
 
+from stages.core.text import plain
+
 DISK = {
     errno.ENOSPC: "the disk is full: free some space and run it again",
     errno.EDQUOT: "your disk quota is used up: free some space and run it again",
@@ -63,7 +65,7 @@ def tell(app: typer.Typer) -> NoReturn:
     except Exception as error:
         if (text := sentence(error)) is None:
             raise
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {plain(text)}", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from stages.core.errors import UserError
 from stages.core.redact import reason, redacted
+from stages.core.text import plain
 from stages.sync import deleted_refs, desired, labels, observed, plan, up_to_date
 from stages.sync.apply import Store
 from stages.sync.desired import Missing, Outputs
@@ -61,9 +62,9 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
         if not (which or done or problems or there.at_work or dry_run):
             up_to_date.remember(before)
         for line in plan.told(done):
-            print(redacted(f"would be done: {line}" if dry_run else line))
+            print(plain(redacted(f"would be done: {line}" if dry_run else line)))
         if not (done or quiet or problems):
-            print(nothing_to_do(len(wanted.results), commits))
+            print(plain(nothing_to_do(len(wanted.results), commits)))
         if problems:
             kind = Disputed if final.disputes else Missing
             raise kind(redacted("\n       ".join(problems)))

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stages.core.errors import UserError, terminate
+from stages.core.text import plain
 from stages.repro.progress import Screen
 from stages.repro.schedule import Outcome, carry_out
 from stages.tracking import machine
@@ -25,7 +26,6 @@ from stages.verify.clone import cloned, scrubbed
 from stages.verify.programs import EVALUATE, FETCH, MACHINE, PLOT, PREPARE, Programs
 from stages.verify.proof import Proof, Row
 from stages.verify.recorded import Revision
-from stages.verify.table import plain
 
 IDENTITY = "stages/training/identity.py"  # without it a revision's results depend on the CPU
 RAW = Path("data/raw")

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stages.core.text import plain
 from stages.verify.proof import Proof
 
 COLOURS = {"proved": "green", "differs": "red", "could not be tried": "yellow"}
@@ -23,8 +24,3 @@ def show(proof: Proof, console: Console) -> None:
     count = f"{proof.proved} of {len(proof.rows)} proved"
     where = f"on {plain(proof.cpu)}, commit {proof.commit[:7]}: {proof.scope}"
     console.print(f"{count} {where}", markup=False)
-
-
-def plain(text: str) -> str:
-    """Return a text without what could move a terminal's cursor or repaint it."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from stages.compare import escape
+from stages.core import text as escape
 
 HOSTILE = ("</details><script>alert(1)</script>", "a|b\n# forged", "\x1b[2J\x9b2J", "\u202egnp.exe")
 
@@ -42,3 +42,7 @@ def test_html_has_no_tag_but_ours() -> None:
     parser = Tags()
     parser.feed(f"<p title='{escape.html(chr(39).join(HOSTILE))}'>{escape.html(HOSTILE[0])}</p>")
     assert parser.found == ("p",)
+
+
+def test_an_error_keeps_its_lines() -> None:
+    assert escape.plain("one\n  two\r\x1b[2J") == "one\n  two��[2J"

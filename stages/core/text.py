@@ -20,6 +20,11 @@ def line(text: str) -> str:
     return "".join("�" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text)
 
 
+def plain(text: str) -> str:
+    """Return the same lines, each as `line` returns it."""
+    return "\n".join(map(line, text.split("\n")))
+
+
 def markdown(text: str) -> str:
     """Return one line that GitHub's Markdown shows as it is: no markup, table, link or mention."""
     # A zero-width space after these keeps GitHub from making a mention, a reference or a link
