@@ -252,6 +252,7 @@ def verify(
     from rich.console import Console
 
     from stages.core.folders import write
+    from stages.core.text import plain
     from stages.verify import command, table
     from stages.verify.proof import CODES
 
@@ -260,7 +261,7 @@ def verify(
         asked = command.Asked(variant or [], sample, changed_since, rev, jobs)
         proof = command.verify(asked, console)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(str(error))}", file=sys.stderr)
         raise typer.Exit(CODES["could not be tried"]) from None
     table.show(proof, console)
     if json:

@@ -117,7 +117,7 @@ def confusion(measured: list[Measured]) -> list[list[float]]:
 def remove_former(variants: Collection[str]) -> None:
     """Remove the outputs of variants that are no more: DVC leaves them, and a fresh clone, where
     they are not, would have another `runs` than this stage took. What is not of DVC stays."""
-    stages = lockfile.stages(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else {}
+    stages = lockfile.read(LOCK.read_bytes()).stages if LOCK.exists() else {}
     outputs = {out["path"] for stage in stages.values() for out in stage.get("outs", ())}
     for path in RUNS.iterdir():
         if path.name not in variants and path.as_posix() in outputs and path.is_dir():

@@ -200,10 +200,10 @@ def compare(base: Snapshot, head: Snapshot) -> Comparison:
         and common(theirs[name], ours[name]) == equal(theirs[name], ours[name])
     ]
     changed = [name for name in both if name not in strange and name not in unchanged]
-    added = [name for name in ours if name not in theirs]
+    added = [name for name in ours if name not in theirs and name not in base.unread]
     targets = [side.params.get("target") for side in (base, head)]
     metrics = [m for m in METRICS if m.score != "epochs_to_target" or targets[0] == targets[1]]
-    rows, incomparable = [], []
+    rows, incomparable = [], [*base.unread.values(), *head.unread.values()]
     if changed and len(metrics) < len(METRICS):
         incomparable.append("epochs to target: the sides have other targets")
     for name in changed:
@@ -225,7 +225,7 @@ def compare(base: Snapshot, head: Snapshot) -> Comparison:
         unpaired=tuple(unpaired),
         fewer=tuple(name for name in both if len(ours[name].seeds) < len(theirs[name].seeds)),
         added=tuple(added),
-        removed=tuple(name for name in theirs if name not in ours),
+        removed=tuple(n for n in theirs if n not in ours and n not in head.unread),
         diverged=tuple(name for name in [*changed, *added] if ours[name].diverged),
         settings=settings,
     )

@@ -6,26 +6,30 @@ from before there was `reports/results/` are read from their `reports/metrics.js
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from stages.core import untrusted
 from stages.core.errors import UserError
+from stages.core.text import cut
+from stages.core.untrusted import EPOCHS, LARGEST, SEEDS, VARIANT, Refused
 from stages.evaluation import results
 from stages.evaluation.results import Result
 from stages.params import schema as params
 from stages.vcs import lockfile, refs
 from stages.vcs.git import blobs
+from stages.vcs.lockfile import Lock
 
 WORKING_TREE = "working tree"
 CURVES = ("variant", "seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 RESULTS, OLD_RESULTS = "reports/results", "reports/metrics.json"
+CURVES_LARGEST = 4 * LARGEST  # 200 variants with 40 seeds of 40 epochs
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Snapshot:
         lock: the stages of `dvc.lock` by name.
         results: of every variant, by its name.
         curves: `reports/curves.csv`; empty where the revision has none.
+        unread: a sentence for each variant, or stage of `dvc.lock`, that cannot be read.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Snapshot:
     lock: Mapping[str, Any]
     results: Mapping[str, Result]
     curves: pd.DataFrame
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def snapshot(revision: str | None) -> Snapshot:
@@ -54,41 +60,85 @@ def snapshot(revision: str | None) -> Snapshot:
 
     Raises:
         UserError: there is no such revision, it has no results, or one of its files cannot be
-            read, as in the middle of a merge.
+            read, as in the middle of a merge. Of its results each fails alone.
     """
     commit = "" if revision is None else refs.resolve(revision)
     name = WORKING_TREE if revision is None else revision
     if len(name) > 7 and commit.startswith(name):
         name = commit[:7]
 
-    def parsed(path: str, text: str | None, parse: Callable[[str], Any]) -> Any:
+    def read(path: str, parse: Callable[[bytes], Any], largest: int = LARGEST) -> Any:
+        content = file(commit, path, largest)
         try:
-            return None if text is None else parse(text)
-        except (ValueError, ArithmeticError, RecursionError, YAMLError) as error:
-            line = str(error).partition("\n")[0]
-            raise UserError(f"{name}: its {path} cannot be read ({line})") from None
+            return None if content is None else parse(content)
+        except ValueError as error:
+            why = cut(" ".join(str(error).split()))
+            raise UserError(f"{name}: its {path} cannot be read ({why})") from None
 
-    def read(path: str, parse: Callable[[str], Any]) -> Any:
-        return parsed(path, file(commit, path), parse)
-
-    settings = read("params.yaml", yaml)
+    settings = read("params.yaml", params_of)
     if settings is None:
         raise UserError(f"{name}: it has no params.yaml, so there is nothing to compare")
-    found = {
-        PurePosixPath(path).stem: parsed(path, text, Result.parse)
-        for path, text in folder(commit, RESULTS).items()
-    } or read(OLD_RESULTS, lambda text: results.parse_old(text, seeds(settings)))
-    if found is None:
-        raise UserError(f"{name}: it has no {RESULTS}, so there is nothing to compare")
-    curves = read("reports/curves.csv", lambda text: pd.read_csv(io.StringIO(text)))
+    found, unread = of_today(commit)
+    if not (found or unread):
+        numbers = results.numbers(untrusted.mapping(settings.get("train")).get("seeds"))
+        old = read(OLD_RESULTS, lambda text: results.parse_old(text, numbers))
+        if old is None:
+            raise UserError(f"{name}: it has no {RESULTS}, so there is nothing to compare")
+        found, refused = old
+        unread = {key: f"{OLD_RESULTS}: {why}" for key, why in refused.items()}
+    said = {key: f"{key}: {name}: {why}" for key, why in unread.items()}
+    curves = read("reports/curves.csv", curves_of, CURVES_LARGEST)
     curves = pd.DataFrame(columns=list(CURVES)) if curves is None else curves
-    lock = read("dvc.lock", lockfile.stages)
-    return Snapshot(name, commit, settings, lock or {}, ordered(found, curves), curves)
+    lock = read("dvc.lock", lockfile.read) or Lock({}, (), ())
+    said |= {why: f"dvc.lock of {name}: {why}" for why in lock.refused}
+    return Snapshot(name, commit, settings, lock.stages, ordered(found, curves), curves, said)
 
 
-def seeds(settings: Mapping[str, Any]) -> list[int]:
-    """Return the numbers of the seeds, which old results have in this order."""
-    return list(settings.get("train", {}).get("seeds", []))
+def of_today(commit: str) -> tuple[dict[str, Result], dict[str, str]]:
+    """Return the results of variants, and why there are none of others."""
+    found: dict[str, Result] = {}
+    unread: dict[str, str] = {}
+    for path, content in folder(commit, RESULTS):
+        name = PurePosixPath(path).stem
+        try:
+            untrusted.text(name, VARIANT, "variant", path)
+            if content is None:
+                raise Refused("too large")
+            found[name] = Result.parse(content)
+        except ValueError as error:
+            unread[name] = f"{path}: {error}"
+    return found, unread
+
+
+def params_of(content: bytes) -> dict[str, Any]:
+    """Return the sections of a `params.yaml`; raises ValueError where it has others than sections
+    where today's has them."""
+    found = untrusted.mapping(untrusted.yaml(content, typed=True))
+    if not found:
+        raise Refused("no keys and values")
+    for name in ("train", "prepare", "compare", "target"):
+        untrusted.mapping(found.get(name), name)
+    train = untrusted.mapping(found.get("train"))
+    if "epochs" in train:
+        untrusted.number(train["epochs"], 1, EPOCHS, "train.epochs", integer=True)
+    results.numbers(train.get("seeds"))
+    return found
+
+
+def curves_of(content: bytes) -> pd.DataFrame:
+    """Return the curves of a revision; raises ValueError where they are none."""
+    kinds = {"variant": "str", "seed": "int64", "epoch": "int64"}
+    types = kinds | dict.fromkeys(CURVES[len(kinds) :], "float64")
+    text = io.StringIO(untrusted.decoded(content, CURVES_LARGEST))
+    try:
+        found = pd.read_csv(text, usecols=list(CURVES), dtype=types)  # type: ignore[arg-type]
+    except (OverflowError, TypeError, csv.Error) as error:
+        raise Refused(str(error)) from None
+    for name in found["variant"].unique():
+        untrusted.text(name, VARIANT, "variant")
+    if not found["epoch"].between(1, EPOCHS).all() or not found["seed"].between(0, SEEDS).all():
+        raise Refused("an epoch or a seed that no training has")
+    return found
 
 
 def ordered(found: Mapping[str, Result], curves: pd.DataFrame) -> dict[str, Result]:
@@ -97,30 +147,38 @@ def ordered(found: Mapping[str, Result], curves: pd.DataFrame) -> dict[str, Resu
     return {name: found[name] for name in names if name in found}
 
 
-def yaml(text: str) -> Mapping[str, Any]:
-    """Return YAML as DVC reads it; raises ValueError where it is no mapping."""
-    content = YAML(typ="safe", pure=True).load(text)
-    if not isinstance(content, Mapping):
-        raise ValueError("no keys and values")
+def file(commit: str, path: str, largest: int) -> bytes | None:
+    """Return a file of a commit, or of the working tree where the commit is ""; None without.
+
+    Raises:
+        UserError: it is too large, or a link that leads out of the project.
+    """
+    if commit:
+        return refs.file(commit, path, largest)
+    there = Path(path)
+    if not there.is_file():
+        return None
+    if not there.resolve().is_relative_to(Path.cwd().resolve()):
+        raise UserError(f"{path}: a link that leads out of the project")
+    with there.open("rb") as opened:
+        content = opened.read(largest + 1)
+    if len(content) > largest:
+        raise UserError(f"{path}: larger than {largest >> 20} MB")
     return content
 
 
-def file(commit: str, path: str) -> str | None:
-    """Return a file of a commit, or of the working tree where the commit is ""; None without."""
-    if commit:
-        return refs.file(commit, path)
-    there = Path(path)
-    return there.read_text(encoding="utf-8") if there.exists() else None
-
-
-def folder(commit: str, path: str) -> dict[str, str]:
-    """Return the JSON files of a folder by their paths, as `file` does one."""
+def folder(commit: str, path: str) -> Iterator[tuple[str, bytes | None]]:
+    """Go through the JSON files of a folder by their paths; None for one that is too large."""
     if not commit:
-        return {str(p): p.read_text(encoding="utf-8") for p in sorted(Path(path).glob("*.json"))}
-    listed = refs.listing(commit, path)
-    wanted = {name: sha for name, sha in listed.items() if name.endswith(".json")}
-    texts = blobs(wanted.values())
-    return {name: texts[sha].decode("utf-8", "replace") for name, sha in wanted.items()}
+        for each in sorted(Path(path).glob("*.json")):
+            yield str(each), file("", str(each), LARGEST)
+        return
+    names: dict[str, list[str]] = {}
+    for name, sha in refs.listing(commit, f"{path}/").items():
+        if name.endswith(".json"):
+            names.setdefault(sha, []).append(name)
+    for sha, content in blobs(names):
+        yield from ((name, content) for name in names[sha])
 
 
 def not_run(side: Snapshot) -> list[str]:

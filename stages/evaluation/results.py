@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stages.core import untrusted
+from stages.core.untrusted import FINGERPRINT, Refused
+
 Scores = Mapping[str, float | None]  # of one seed, by name: test_accuracy, loss_gap, ...
 HEADLINE = (
     "validation_accuracy", "test_accuracy", "validation_loss", "loss_gap", "epochs_to_target",
 )  # fmt: skip
-
-
+GREATEST = 3.5e38  # a loss is a float of 32 bits
 MAY_LACK = ("epochs_to_target",)  # also a training that went well may never reach the target
 
 
@@ -29,20 +31,39 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def loaded(text: str) -> Any:
-    """Read JSON; ``NaN`` and ``Infinity``, which it does not know and Python writes, as null."""
-    return json.loads(text, parse_constant=lambda _: None)
+def checked(seeds: Any, place: str = "seeds") -> tuple[dict[int, Scores], dict[int, str]]:
+    """Return scores and fingerprints by the number of the seed.
+
+    Raises:
+        Refused: a seed, a score or a fingerprint is none.
+    """
+    scores: dict[int, Scores] = {}
+    fingerprints: dict[int, str] = {}
+    for text, entry in untrusted.mapping(seeds, place).items():
+        untrusted.text(text, untrusted.SEED, "seed", place)
+        own = dict(untrusted.mapping(entry, f"{place}.{text}"))
+        if "fingerprint" in own:
+            fingerprint = own.pop("fingerprint")
+            fingerprints[int(text)] = untrusted.text(
+                fingerprint, untrusted.FINGERPRINT, "fingerprint", f"{place}.{text}"
+            )
+        scores[int(text)] = {
+            name: score(name, value, f"{place}.{text}") for name, value in own.items()
+        }
+    return scores, fingerprints
 
 
-def checked(seeds: dict[int, dict[str, Any]]) -> dict[int, Scores]:
-    """Return the same scores; raises ValueError where one is no number that a float can hold."""
-    for seed, scores in seeds.items():
-        for name, value in scores.items():
-            if value is not None and type(value) not in (int, float):
-                raise ValueError(f"{name} of seed {seed} is no number")
-            if value is not None and not abs(value) < 1e300:
-                raise ValueError(f"{name} of seed {seed} is no finite number")
-    return dict(seeds)
+def score(name: str, value: Any, place: str) -> float | None:
+    """Return a score; raise Refused where it is no number, or one that this score cannot have."""
+    untrusted.text(name, untrusted.WORD, "score", place)
+    if value is None:
+        return None
+    low, high = -GREATEST, GREATEST
+    if name.endswith("accuracy"):
+        low, high = 0.0, 1.0
+    elif name in MAY_LACK:
+        low, high = 1.0, untrusted.EPOCHS
+    return untrusted.number(value, low, high, f"{place}.{name}")
 
 
 @dataclass(frozen=True)
@@ -116,59 +137,68 @@ class Result:
         return json.dumps({name: self.mean(name) for name in HEADLINE}, indent=2) + "\n"
 
     @classmethod
-    def parse(cls, text: str) -> Result:
-        """Read what `text` returned.
-
-        Raises:
-            ValueError: it is something else.
-        """
-        try:
-            content: dict[str, Any] = loaded(text)
-            seeds = {int(seed): dict(scores) for seed, scores in content["seeds"].items()}
-            fingerprints = {seed: str(each.pop("fingerprint")) for seed, each in seeds.items()}
-            return cls(str(content["fingerprint"]), checked(seeds), fingerprints)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no result of an evaluation ({error!r})") from None
-
-    @classmethod
-    def of_old(cls, entry: Mapping[str, Any], seeds: list[int]) -> Result:
-        """Read an entry of `reports/metrics.json`, which revisions had before there were `results`.
-
-        Args:
-            entry: of a variant: scores with `mean`, `std` and `seeds`, some within a split's.
-            seeds: the numbers of the seeds, from `params.yaml`.
-        """
-        values: dict[str, list[float | None]] = {}
-        for name, section in entry.items():
-            if not isinstance(section, Mapping):
-                continue
-            nested = (
-                {name: section}
-                if "seeds" in section
-                else {f"{name}_{key}": value for key, value in section.items()}
-            )
-            values |= {score: spread["seeds"] for score, spread in nested.items()}
-        by_seed = {
-            seed: {name: each[i] for name, each in values.items()} for i, seed in enumerate(seeds)
-        }
-        return cls(str(entry["fingerprint"]), checked(by_seed), {})
+    def parse(cls, text: bytes | str) -> Result:
+        """Read what `text` returned; raise ValueError where it is something else."""
+        content = untrusted.mapping(untrusted.json(text))
+        own = untrusted.text(content.get("fingerprint"), FINGERPRINT, "fingerprint", "fingerprint")
+        seeds, fingerprints = checked(content.get("seeds"))
+        if fingerprints.keys() != seeds.keys() or not seeds:
+            raise Refused("seeds: each has its fingerprint, and one at least there is")
+        return cls(own, seeds, fingerprints)
 
 
-def parse_old(text: str, seeds: list[int]) -> dict[str, Result]:
-    """Read `reports/metrics.json` of a revision from before there were `results`, by variant.
+def parse_old(text: bytes | str, seeds: Sequence[int]) -> tuple[dict[str, Result], dict[str, str]]:
+    """Read `reports/metrics.json` of a revision from before there were `results`.
+
+    Args:
+        text: scores by variant: with `mean`, `std` and `seeds`, some within a split's.
+        seeds: the numbers of the seeds, from `params.yaml`.
+
+    Returns:
+        The results by variant, and why there are none of others.
 
     Raises:
         ValueError: it is something else.
     """
-    try:
-        entries = loaded(text).items()
-        return {
-            old_name(key): Result.of_old(entry, seeds)
-            for key, entry in entries
-            if "fingerprint" in entry
-        }
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"no metrics of an evaluation ({error!r})") from None
+    found: dict[str, Result] = {}
+    refused: dict[str, str] = {}
+    for key, entry in untrusted.mapping(untrusted.json(text)).items():
+        if isinstance(entry, dict) and "fingerprint" not in entry:  # the champion
+            continue
+        name = untrusted.text(old_name(key), untrusted.VARIANT, "variant")
+        try:
+            found[name] = of_old(untrusted.mapping(entry), seeds)
+        except Refused as error:
+            refused[name] = str(error)
+    return found, refused
+
+
+def numbers(seeds: Any) -> list[int]:
+    """Return the numbers of the seeds in an old `params.yaml`, as text or not; raise Refused where
+    they are none."""
+    place = "params.yaml: train.seeds"
+    return [
+        int(untrusted.text(str(seed), untrusted.SEED, "seed", place))
+        for seed in untrusted.sequence(seeds, place)
+    ]
+
+
+def of_old(entry: Mapping[str, Any], seeds: Sequence[int]) -> Result:
+    """Read an entry of `reports/metrics.json`; raise Refused where it is none."""
+    values: dict[str, list[Any]] = {}
+    for name, section in entry.items():
+        if isinstance(section, dict):
+            scores = {"": section} if "seeds" in section else section
+            for key, spread in scores.items():
+                each = untrusted.sequence(untrusted.mapping(spread, key).get("seeds"), key)
+                if len(each) != len(seeds):
+                    raise untrusted.refused(name, f"{len(each)} values of {len(seeds)} seeds")
+                values[f"{name}_{key}" if key else name] = each
+    by_seed = {
+        str(seed): {name: each[i] for name, each in values.items()} for i, seed in enumerate(seeds)
+    }
+    own = untrusted.text(entry.get("fingerprint"), FINGERPRINT, "fingerprint", "fingerprint")
+    return Result(own, checked(by_seed)[0], {})
 
 
 def old_name(key: str) -> str:
@@ -181,6 +211,6 @@ def old_name(key: str) -> str:
 def read(folder: Path) -> dict[str, Result]:
     """Read the results of every variant from `reports/results`."""
     return {
-        path.stem: Result.parse(path.read_text(encoding="utf-8"))
+        path.stem: Result.parse(path.read_bytes())
         for path in sorted(folder.glob("*.json"))
     }

@@ -83,9 +83,9 @@ class Store:
         prepared = Output("prepare", PREPARED, output.data, "", "")
         lacking = output
         try:
-            files = self.outputs.files(commit, output.folder, output.md5)
+            files = self.outputs.files(output.md5)
             lacking = prepared
-            data = self.outputs.files(commit, PREPARED, output.data)
+            data = self.outputs.files(output.data)
             lacking = output
             restore(self.client, self.experiment, commit, output, files, data)
         except UserError as error:

@@ -13,7 +13,7 @@ from stages.evaluation.results import Result
 from stages.sync import reports, restore
 from stages.sync.observed import Key
 from stages.vcs import refs
-from stages.vcs.cache import Cache, Files, has_remote, pull
+from stages.vcs.cache import Cache, Files, has_remote, pull, whole
 from stages.vcs.lockfile import Output
 from stages.vcs.refs import Commit
 
@@ -50,11 +50,11 @@ class DesiredState:
 
     Attributes:
         holdings: their outputs, the oldest revision's first.
-        names: the branches and tags of revisions that could be read.
+        names: the branches and tags of revisions that could be read, with all their outputs.
         scores: by revision and variant, what its evaluation says.
         missing: by revision, the outputs that are nowhere to be had, with the reason if there is
             one beyond that.
-        unreadable: revisions whose `dvc.lock` says nothing, in words.
+        unreadable: what of revisions cannot be read, in words.
     """
 
     holdings: list[Holding] = field(default_factory=list)
@@ -73,18 +73,29 @@ class DesiredState:
 
 
 class Outputs:
-    """The files of outputs: in DVC's cache, or pulled into a folder that is removed afterwards."""
+    """The files of outputs, checked against their hashes: in DVC's cache, or pulled into a folder
+    that is removed afterwards."""
 
     def __init__(self, pulling: bool, folder: Path) -> None:
         self.cache, self.pulling, self.folder = Cache(), pulling, folder
+        self.whole: dict[str, Files] = {}  # of this process: the prepared data are many runs' input
 
-    def files(self, commit: Commit, folder: str, md5: str) -> Files:
+    def files(self, md5: str) -> Files:
         """Return the files of an output; raise UserError where it is not to be had."""
-        if found := self.cache.folder(md5):
-            return found
-        if not self.pulling:
-            raise UserError("")
-        return pull(commit.sha, folder, self.folder)
+        if md5 not in self.whole:
+            self.whole[md5] = self.checked(md5)
+        return self.whole[md5]
+
+    def checked(self, md5: str) -> Files:
+        """Return the files of an output from the cache, or from the remote where it lacks one."""
+        files = self.cache.folder(md5)
+        damaged = next((name for name, path in (files or {}).items() if not whole(path)), "")
+        if files is not None and not damaged:
+            return files
+        if self.pulling:
+            return pull(md5, self.folder)
+        why = f"its files cannot be read ({damaged} in DVC's cache is not what its hash says)"
+        raise UserError(why if damaged else "")
 
 
 def read(
@@ -103,24 +114,27 @@ def read(
     seen: dict[tuple[str, str], tuple[Key, str]] = {each: (key, "") for each, key in known.items()}
     for commit in commits:
         try:
-            listed = refs.outputs(commit)
+            listed, refused = refs.outputs(commit), refs.refused(commit)
         except UserError as error:
             state.unreadable.append(str(error))
             continue
         readable.append(commit)
-        state.names |= commit.names
+        state.unreadable += refused
+        # Else a label would be taken off what could not be read
+        state.names |= set() if refused else commit.names
         for output in listed:
             name = (output.variant, output.md5)
             if name not in seen:
                 try:
-                    files = outputs.files(commit, output.folder, output.md5)
+                    files = outputs.files(output.md5)
                     content = restore.content(files)
                 except UserError as error:
                     state.missing[commit][output] = str(error)
                     continue
                 seen[name] = ((output.variant, content.fingerprint), content.numbers)
             state.holdings.append(Holding(commit, output, *seen[name]))
-    state.scores = reports.read(readable)
+    state.scores, complaints = reports.read(readable)
+    state.unreadable += complaints
     return state
 
 

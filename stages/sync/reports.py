@@ -2,61 +2,71 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 
+from stages.core import untrusted
+from stages.core.untrusted import Refused
+from stages.evaluation import results
 from stages.evaluation.results import Result
 from stages.vcs import refs
 from stages.vcs.git import blobs
 from stages.vcs.refs import METRICS, PARAMS, RESULTS, Commit
 
 
-def read(commits: Iterable[Commit]) -> dict[Commit, dict[str, Result]]:
-    """Return each commit's scores by variant; a file that cannot be read, as in the middle of a
-    merge, holds none."""
-    files = {
-        commit: {
-            path: sha
-            for path, sha in refs.tracked(commit).items()
-            if path == METRICS or path.startswith(f"{RESULTS}/")
-        }
-        for commit in commits
-    }
-    contents = blobs(sha for listed in files.values() for sha in listed.values())
+def read(commits: Iterable[Commit]) -> tuple[dict[Commit, dict[str, Result]], list[str]]:
+    """Return each commit's scores by variant, and a sentence for each file that cannot be read."""
+    files = {commit: of_today(refs.tracked(commit)) for commit in commits}
     # By their objects: most commits share them with their neighbours
-    today = {sha: of_today(content) for sha, content in contents.items()}
+    parsed: dict[str, Result | str] = {}
+    for sha, content in blobs(sha for listed in files.values() for sha in listed.values()):
+        parsed[sha] = result(content)
     found: dict[Commit, dict[str, Result]] = {}
+    complaints: list[str] = []
     for commit, listed in files.items():
-        found[commit] = {
-            path.removeprefix(f"{RESULTS}/").removesuffix(".json"): result
-            for path, sha in listed.items()
-            if path != METRICS and (result := today[sha])
-        }
-        if not found[commit] and METRICS in listed:
-            found[commit] = of_old(contents[listed[METRICS]], commit)
-    return found
+        own = found[commit] = {}
+        for path, sha in listed.items():
+            each, name = parsed[sha], PurePosixPath(path).stem
+            if isinstance(each, str):
+                complaints.append(told(path, commit, each))
+            elif not untrusted.VARIANT.fullmatch(name):
+                complaints.append(told(path, commit, "no variant has this name"))
+            else:
+                own[name] = each
+        if not listed and METRICS in refs.tracked(commit):
+            try:
+                found[commit], refused = of_old(commit)
+            except Refused as error:
+                refused = {METRICS: str(error)}
+            complaints += [told(METRICS, commit, f"{key}: {why}") for key, why in refused.items()]
+    return found, complaints
 
 
-def of_today(content: bytes) -> Result | None:
-    """Return the content of `reports/results/<variant>.json`; None where it is something else."""
+def of_today(tracked: Mapping[str, str]) -> dict[str, str]:
+    """Return the objects of `reports/results/*.json` by their paths."""
+    return {
+        path: sha
+        for path, sha in tracked.items()
+        if path.startswith(f"{RESULTS}/") and path.endswith(".json")
+    }
+
+
+def result(content: bytes | None) -> Result | str:
+    """Return the content of `reports/results/<variant>.json`, or why it is something else."""
     try:
-        return Result.parse(content.decode())
-    except (ValueError, RecursionError):
-        return None
+        return "too large" if content is None else Result.parse(content)
+    except ValueError as error:
+        return str(error)
 
 
-def of_old(content: bytes, commit: Commit) -> dict[str, Result]:
-    """Return the content of `reports/metrics.json` by variant; its keys have `_` for dots."""
-    sha = refs.tracked(commit).get(PARAMS)
-    try:
-        metrics: dict[str, Any] = json.loads(content)
-        seeds = [int(seed) for seed in refs.settings(sha)["train"]["seeds"]] if sha else []
-        found = {}
-        for output in refs.outputs(commit):
-            entry = metrics.get(output.variant.replace(".", "_"), {})
-            if "fingerprint" in entry:
-                found[output.variant] = Result.of_old(entry, seeds)
-        return found
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
-        return {}
+def of_old(commit: Commit) -> tuple[dict[str, Result], dict[str, str]]:
+    """Return what `results.parse_old` does of a commit; raise Refused where it cannot be read."""
+    tracked = refs.tracked(commit)
+    params = refs.settings(tracked[PARAMS]) if PARAMS in tracked else {}
+    train = untrusted.mapping(params.get("train"), f"{PARAMS}: train")
+    return results.parse_old(refs.content(tracked[METRICS]), results.numbers(train.get("seeds")))
+
+
+def told(path: str, commit: Commit, why: str) -> str:
+    """Return what is wrong with a file of a commit as a sentence."""
+    return f"{path} of {commit} ({commit.sha[:7]}): {why}; its scores are not taken"

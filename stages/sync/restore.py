@@ -6,24 +6,21 @@ parameters of the variant instead of an identity by seed.
 
 from __future__ import annotations
 
-import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from stages.core.errors import UserError
 from stages.core.redact import reason
 from stages.core.signals import deferred
 from stages.data.arrays import Split
+from stages.sync import foreign
 from stages.tracking import liveness, recorder, runs, training
 from stages.tracking.training import Training
-from stages.training import history, result
+from stages.training import result
 from stages.training.history import Row
 from stages.training.result import Summary
 from stages.vcs import refs
@@ -57,7 +54,7 @@ class Content:
         if isinstance(self.summary, Summary):
             return training.of_summary(*names, study, output.source, self.summary)
         old, seeds = self.summary, dict.fromkeys(self.models, "")
-        study = str(old.get("study") or study)
+        study = old["study"] or study
         return Training(*names, study, self.fingerprint, seeds, old["data"], old["params"])
 
 
@@ -68,66 +65,34 @@ def content(files: Files) -> Content:
         UserError: a file is missing or damaged, or it is no output of a training.
     """
     try:
-        text = files[result.SUMMARY].read_bytes()
-        summary = old_summary(text) or Summary.parse(text)
-        seeds = (
-            list(summary.seeds)
-            if isinstance(summary, Summary)
-            else [int(seed) for seed in summary["params"]["train"]["seeds"]]
-        )
-        every = history.read(files[result.HISTORY])
-        rows = {seed: every[seed] for seed in seeds}
+        summary = foreign.summary(files[result.SUMMARY].read_bytes())
+        if isinstance(summary, Summary):
+            seeds = list(summary.seeds)
+        else:
+            seeds = summary["params"]["train"]["seeds"]
+        rows = foreign.history(files[result.HISTORY], seeds)
         models = {seed: files[result.model_name(seed)] for seed in seeds}
+        for model in models.values():
+            foreign.check_model(model)
         hashes = {seed: runs.hashes(models[seed], rows[seed]) for seed in seeds}
     except KeyError as error:
         raise UserError(f"it lacks {error}") from None
-    except (OSError, TypeError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"its files cannot be read ({reason(error)})") from None
-    for seed in seeds:
-        if isinstance(summary, Summary):
-            named = summary.seeds[seed].model, summary.seeds[seed].history
-            whole = hashes[seed] == named
-        else:
-            whole = zipfile.is_zipfile(models[seed])
-        if not whole:
+    if isinstance(summary, dict):
+        return Content(summary["fingerprint"], summary, rows, models, runs.numbers(hashes))
+    for seed, each in summary.seeds.items():
+        if hashes[seed] != (each.model, each.history):
             raise UserError(f"its files cannot be read (seed {seed} is not what its summary names)")
-    fingerprint = summary.fingerprint if isinstance(summary, Summary) else summary["fingerprint"]
-    return Content(fingerprint, summary, rows, models, runs.numbers(hashes))
-
-
-def old_summary(text: bytes) -> dict[str, Any] | None:
-    """Return a `summary.json` of before the redesign; None where it is of today's form.
-
-    Raises:
-        ValueError: it lacks what makes a run.
-    """
-    values = json.loads(text)
-    if not isinstance(values, dict) or "seeds" in values:
-        return None
-    wanted = {"fingerprint": str, "data": str, "params": dict}
-    lacking = [name for name, kind in wanted.items() if not isinstance(values.get(name), kind)]
-    if lacking:
-        raise ValueError(f"its summary.json has no {' and no '.join(lacking)}")
-    return values
+    return Content(summary.fingerprint, summary, rows, models, runs.numbers(hashes))
 
 
 def train_split(prepared: Files, digest: str) -> Split:
-    """Return the training split of the prepared data.
-
-    Raises:
-        UserError: it is another one than the digest says, or cannot be read.
-    """
+    """Return the training split of the prepared data; raise UserError where it is another one than
+    the digest says, or cannot be read."""
     try:
-        summary = json.loads(prepared["summary.json"].read_bytes())
-        found = summary["digests"]["train"] if "digests" in summary else summary["digest"]
-        if found != digest:
-            raise ValueError("data/prepared is another one than it was trained from")
-        images, labels = (
-            np.load(prepared[f"train_{part}.npy"], mmap_mode="r", allow_pickle=False)
-            for part in ("images", "labels")
-        )
-        return Split(images, labels)
-    except (KeyError, TypeError, ValueError, OSError) as error:
+        return foreign.train_split(prepared, digest)
+    except (KeyError, ValueError, OSError, EOFError) as error:
         raise UserError(f"data/prepared cannot be read ({reason(error)})") from None
 
 

@@ -13,12 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.core import untrusted
 from stages.core.errors import UserError
 from stages.core.folders import write
+from stages.core.redact import redacted
+from stages.core.text import plain
+from stages.core.untrusted import Refused
 from stages.params import schema as params
 
 COMMAND = (sys.executable, "-m", "dvc", "--wait-for-lock")  # another DVC may be at work
 PIPELINE, LOCK, RWLOCK = Path("dvc.yaml"), Path("dvc.lock"), Path(".dvc/tmp/rwlock")
+FROM_GIT = (
+    "`git checkout HEAD -- dvc.lock` takes the last commit's, and what was trained since comes out "
+    "of DVC's cache"
+)
 FORCE = "BRANCHMARK_FORCE"  # in the environment of stages that must train whatever is finished
 
 
@@ -68,15 +76,20 @@ def ask(*arguments: str) -> str:
     """Return what a DVC command prints; raises UserError with DVC's own sentence if it fails."""
     result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
     if result.returncode:
-        errors = [line[7:] for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
         if re.search(r"dvc\.lock' (is invalid|validation failed)", result.stderr):
             raise UserError(
                 "dvc.lock: not what DVC writes (in the middle of a merge, or DVC was killed while "
-                "it wrote it); `git checkout HEAD -- dvc.lock` takes the last commit's, and what "
-                "was trained since comes out of DVC's cache"
+                f"it wrote it); {FROM_GIT}"
             )
-        raise UserError("\n".join(errors) or result.stderr.strip())
+        raise UserError(said(arguments[0], result))
     return result.stdout
+
+
+def said(command: str, result: subprocess.CompletedProcess[str]) -> str:
+    """Return DVC's own sentence about its failure; of one that was killed, that it was."""
+    errors = [line[7:] for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
+    ended = f"dvc {command} ended with code {result.returncode} and said nothing"
+    return "\n".join(errors) or result.stderr.strip() or ended
 
 
 def status(targets: Collection[str] = ()) -> frozenset[str]:
@@ -87,6 +100,11 @@ def status(targets: Collection[str] = ()) -> frozenset[str]:
         UserError: DVC cannot read its files.
     """
     mend()
+    if LOCK.exists():
+        try:  # DVC itself dies of one that is nested some thousand levels deep
+            untrusted.yaml(LOCK.read_bytes())
+        except Refused as error:
+            raise UserError(f"{LOCK}: not what DVC writes ({error}); {FROM_GIT}") from None
     some = ["--with-deps", *targets] if targets else []
     return frozenset(json.loads(ask("status", "--json", *some)))
 
@@ -105,6 +123,11 @@ def checkout(pull: bool) -> bool:
     far as they are there, all in one go; return whether that changed any."""
     command = [*COMMAND, *(["pull", "--allow-missing"] if pull else ["checkout"])]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if pull and result.returncode:  # `checkout` fails for all that is not in the cache
+        print(
+            f"warning: {plain(redacted(said('pull', result)))}; what is not here is trained",
+            file=sys.stderr,
+        )
     return bool(re.search(r"^[MAD]\s", result.stdout, re.M))
 
 

@@ -7,10 +7,15 @@ error and never "nothing". That something is not there is another thing: `find` 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from stages.core.errors import UserError
+from stages.core.untrusted import LARGEST
+
+# Settings of the user's that no option of a command takes back
+SETTINGS = ("-c", "core.quotePath=true", "-c", "diff.suppressBlankEmpty=false")
+AT_ONCE = 8 * LARGEST  # bytes that are in memory at a time
 
 
 class GitError(UserError):
@@ -22,7 +27,9 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run git, whatever its exit code; raise GitError where there is no git."""
     try:
-        return subprocess.run(["git", *arguments], cwd=cwd, input=stdin, capture_output=True)
+        return subprocess.run(
+            ["git", *SETTINGS, *arguments], cwd=cwd, input=stdin, capture_output=True
+        )
     except FileNotFoundError as error:
         what = "git is not installed" if error.filename == "git" else f"{cwd}: no such folder"
         raise GitError(what) from None
@@ -45,21 +52,46 @@ def find(*arguments: str, cwd: Path | None = None) -> str | None:
     return None if result.returncode else text(result.stdout)
 
 
-def blobs(shas: Iterable[str]) -> dict[str, bytes]:
-    """Return the content of files by their object's hash, read by one process."""
+def blobs(shas: Iterable[str], largest: int = LARGEST) -> Iterator[tuple[str, bytes | None]]:
+    """Go through the content of files by their object's hash, a few processes for all of them, with
+    no more than some in memory at a time; None for one that is larger than `largest`.
+
+    Raises:
+        GitError: an object is missing, or git fails.
+    """
     wanted = list(dict.fromkeys(shas))
-    result = run("cat-file", "--batch", stdin="".join(f"{sha}\n" for sha in wanted).encode())
+    sizes = {}
+    stdin = "".join(f"{sha}\n" for sha in wanted).encode()
+    answers = git("cat-file", "--batch-check", stdin=stdin).split("\n") if wanted else []
+    for sha, answer in zip(wanted, answers, strict=True):
+        if len(fields := answer.split()) != 3:  # "<sha> missing"
+            raise GitError(f"git: object {sha} is missing; `git fsck` tells what else is")
+        sizes[sha] = int(fields[2])
+    batch, total = [], 0
+    for sha in wanted:
+        if sizes[sha] > largest:
+            yield sha, None
+            continue
+        if total + sizes[sha] > AT_ONCE:
+            yield from contents(batch, sizes)
+            batch, total = [], 0
+        batch.append(sha)
+        total += sizes[sha]
+    yield from contents(batch, sizes)
+
+
+def contents(shas: list[str], sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """Go through the content of files of known sizes, read by one process."""
+    if not shas:
+        return
+    result = run("cat-file", "--batch", stdin="".join(f"{sha}\n" for sha in shas).encode())
     if result.returncode:
         raise failure(("cat-file",), result)
-    found, output = {}, result.stdout
-    for sha in wanted:
-        header, _, output = output.partition(b"\n")
-        fields = header.split()
-        if len(fields) != 3:  # "<sha> missing"
-            raise GitError(f"git: object {sha} is missing; `git fsck` tells what else is")
-        size = int(fields[2])
-        found[sha], output = output[:size], output[size + 1 :]
-    return found
+    begin = 0
+    for sha in shas:
+        begin = result.stdout.index(b"\n", begin) + 1
+        yield sha, result.stdout[begin : begin + sizes[sha]]
+        begin += sizes[sha] + 1
 
 
 def text(output: bytes) -> str:

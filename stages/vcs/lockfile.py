@@ -1,22 +1,21 @@
 """`dvc.lock`: what every stage read and left, by the hashes of files.
 
 It comes from any branch: only names and hashes of the form that DVC and this project write are
-taken from it.
+taken from it. A stage that says something else is refused, and the others are not.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
+from stages.core import untrusted
+from stages.core.untrusted import FOLDER, HASH, PATH, STAGE, VARIANT, Refused
+
 RUNS, PREPARED = "runs/", "data/prepared"
-VARIANT = re.compile(r"runs/([a-z][a-z0-9_]*(?:-[0-9][0-9.e-]*)?)")
-FOLDER = re.compile(r"[0-9a-f]{32}\.dir")
-DEEPEST = 100  # levels; libyaml calls itself for each, and thousands of them end the process
-DEEP = re.compile(rf"^ {{{DEEPEST}}}|(?:[-?] +){{{DEEPEST}}}", re.M)
+
+Stage = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,67 +42,84 @@ class Output:
         return RUNS + self.variant
 
 
-def plain(text: str) -> Any:
-    """Return YAML with every value as text.
+@dataclass(frozen=True)
+class Lock:
+    """The content of a `dvc.lock`.
 
-    Read by libyaml where PyYAML has it: DVC's own parser takes seconds for hundreds of stages.
-
-    Raises:
-        ValueError: this is not YAML, or nested too deeply.
+    Attributes:
+        stages: by name: `deps` and `outs`, lists of `path` and `md5` ("" for none), and `params`,
+            the values by key by file, all as text.
+        outputs: what they left in `runs/`.
+        refused: a sentence for each stage that is not as DVC writes it, and is not among them.
     """
-    import yaml
 
-    brackets = accumulate(1 if each in "[{" else -1 for each in re.findall(r"[\[\]{}]", text))
-    if DEEP.search(text) or max(brackets, default=0) > DEEPEST:
-        raise ValueError("not what DVC writes (nested too deeply)")
+    stages: Mapping[str, Stage]
+    outputs: tuple[Output, ...]
+    refused: tuple[str, ...]
+
+
+def read(content: bytes | str) -> Lock:
+    """Read a `dvc.lock`; raise ValueError where it is not what DVC writes."""
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise unreadable(error) from None
-
-
-def stages(text: str) -> dict[str, Any]:
-    """Return the stages of a `dvc.lock` by name; raise ValueError where it is not what DVC
-    writes."""
-    content = plain(text)
-    try:
-        return dict((content or {}).get("stages") or {})
-    except (AttributeError, TypeError, ValueError) as error:
-        raise unreadable(error) from None
-
-
-def outputs(text: str) -> Iterator[Output]:
-    """Go through what the stages of a `dvc.lock` left in `runs/`.
-
-    Raises:
-        ValueError: it is not what DVC writes, or names a folder that no variant can have.
-    """
-    for stage, entry in stages(text).items():
+        file = untrusted.mapping(untrusted.yaml(content))
+        entries = untrusted.mapping(file.get("stages"), "stages")
+    except Refused as error:
+        raise Refused(f"not what DVC writes ({error})") from None
+    stages: dict[str, Stage] = {}
+    outputs: list[Output] = []
+    refused: list[str] = []
+    for name, entry in entries.items():
         try:
-            deps = [(dep["path"], dep.get("md5", "")) for dep in entry.get("deps") or ()]
-            outs = [(out["path"], out.get("md5", "")) for out in entry.get("outs") or ()]
-            for path, md5 in outs:
-                if path.startswith(RUNS) and md5.endswith(".dir"):
-                    data = next((md5 for path, md5 in deps if path == PREPARED), "")
-                    sources = (path for path, _ in deps if path.startswith(RUNS))
-                    source = next(sources, RUNS).removeprefix(RUNS)
-                    yield checked(stage, path, md5, data, source)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise unreadable(error) from None
+            stage = checked(entry)
+            outputs += left(name, stage)
+            stages[name] = stage
+        except Refused as error:
+            place = untrusted.refused(f"stages.{name}", str(error))
+            refused.append(f"not what DVC writes ({place})")
+    return Lock(stages, tuple(outputs), tuple(refused))
 
 
-def checked(stage: str, path: str, md5: str, data: str, source: str) -> Output:
-    """Return an output whose names and hashes may be used as paths; raise ValueError otherwise."""
-    name = VARIANT.fullmatch(path)
-    if not name:
-        raise ValueError(f"an output {path[:80]!r}, which no variant has")
-    if not FOLDER.fullmatch(md5) or (data and not FOLDER.fullmatch(data)):
-        raise ValueError(f"the hash {md5[:80]!r} of {path}, which is none of DVC's")
-    if not re.fullmatch(r"[\w@.-]{1,200}", stage):
-        raise ValueError(f"a stage {stage[:80]!r}, which no variant has")
-    return Output(stage, name[1], md5, data, source)
+def checked(entry: Any) -> Stage:
+    """Return a stage with what is read of it; raise Refused where it has another form."""
+    entry = untrusted.mapping(entry)
+    files = {kind: [each(file, kind) for file in listed(entry, kind)] for kind in ("deps", "outs")}
+    params = {
+        path: untrusted.mapping(values, f"params.{path}")
+        for path, values in untrusted.mapping(entry.get("params"), "params").items()
+    }
+    return {**files, "params": params}
 
 
-def unreadable(error: Exception) -> ValueError:
-    """Return the error of a `dvc.lock` that says nothing."""
-    return ValueError(f"not what DVC writes ({' '.join(str(error).split())[:80]})")
+def listed(entry: Mapping[str, Any], kind: str) -> list[Any]:
+    """Return the dependencies or outputs of a stage."""
+    return untrusted.sequence(entry.get(kind), kind)
+
+
+def each(file: Any, kind: str) -> dict[str, str]:
+    """Return path and hash of a dependency or an output."""
+    file = untrusted.mapping(file, kind)
+    path = untrusted.text(file.get("path"), PATH, "path", f"{kind}.path")
+    md5 = file.get("md5") or ""
+    return {"path": path, "md5": md5 and untrusted.text(md5, HASH, "hash of DVC's", path)}
+
+
+def left(name: str, stage: Stage) -> list[Output]:
+    """Return what a stage left in `runs/`; raise Refused where no variant can have left it."""
+    found = []
+    for out in stage["outs"]:
+        if out["path"].startswith(RUNS) and out["md5"].endswith(".dir"):
+            own = variant(out["path"])
+            untrusted.text(name, STAGE, "stage of a variant")
+            deps = {dep["path"]: dep["md5"] for dep in stage["deps"]}
+            data = deps.get(PREPARED) or ""
+            if data:
+                untrusted.text(data, FOLDER, "hash of a folder", PREPARED)
+            sources = [variant(path) for path in deps if path.startswith(RUNS)]
+            found.append(Output(name, own, out["md5"], data, next(iter(sources), "")))
+    return found
+
+
+def variant(path: str) -> str:
+    """Return the variant whose folder this is; raise Refused where it is anything else."""
+    name = path.removeprefix(RUNS)
+    return untrusted.text(name, VARIANT, "variant", path)

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from stages.core import untrusted
 from stages.core.errors import UserError
+from stages.core.text import line as plain
+from stages.core.untrusted import LARGEST, WORD, Refused
 from stages.vcs import lockfile, worktree
 from stages.vcs.git import blobs, find, git
-from stages.vcs.lockfile import Output
+from stages.vcs.lockfile import Lock, Output
 
 LOCK, PARAMS = "dvc.lock", "params.yaml"
 RESULTS, METRICS = "reports/results", "reports/metrics.json"  # of today, and of old revisions
 MAIN = ("main", "origin/main", "master", "origin/master")
+LATEST = 253_402_300_799  # the last second of the year 9999; a commit may claim any time
+FILES, FOLDERS = 10_000, 100  # in what is listed of a commit
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,9 @@ def refs() -> Refs:
     in a run's tag: as `^`, which git does not allow in names, it cannot be mistaken.
     """
     listed = []
-    for line in git("for-each-ref", "--format=%(objectname) %(refname) %(symref)").splitlines():
+    for line in git("for-each-ref", "--format=%(objectname) %(refname) %(symref)").split("\n"):
+        if not line:
+            continue
         sha, ref, *symbolic = line.split(" ")
         _, family, name = [*ref.split("/", 2), ""][:3]
         if any(symbolic) or family not in ("remotes", "heads", "tags"):
@@ -87,7 +94,8 @@ def refs() -> Refs:
     listed.sort()
     questions = "".join(f"{sha}\n{sha}^{{commit}}\n" for _, _, sha in listed)
     # Two answers each: of the object, and of the commit that it is or, as a tag, points to
-    answers = git("cat-file", "--batch-check", stdin=questions.encode()).splitlines()
+    answered = git("cat-file", "--batch-check", stdin=questions.encode())
+    answers = answered.split("\n") if listed else []
     commits, damaged = [], set()
     for (_, name, _), itself, commit in zip(listed, answers[::2], answers[1::2], strict=True):
         if itself.endswith(" missing"):
@@ -130,13 +138,14 @@ def commits(shas: Iterable[str], known: Refs, extra: str = "") -> list[Commit]:
     form = ("--no-walk=unsorted", "--no-commit-header", "--encoding=UTF-8", "--format=%H %ct %an")
     listing = git("rev-list", *form, "--stdin", stdin="\n".join(names).encode())
     found = []
-    for line in listing.splitlines():
+    for line in listing.split("\n"):  # not at other line breaks, which a name may hold
         sha, time, author = [*line.split(" ", 2), ""][:3]
         called = names[sha]
         branches = sorted(name for name in called if not name.startswith("tag:"))
         branch = next((name for name in (extra, head) if name in called), "")
         branch = branch or next(iter(branches), "")
-        found.append(Commit(sha, int(time), author, frozenset(called), branch))
+        at = min(int(time), LATEST) if time.isdecimal() else 0
+        found.append(Commit(sha, at, plain(author), frozenset(called), branch))
     return sorted(found, key=lambda commit: (commit.time, commit.sha))
 
 
@@ -155,6 +164,8 @@ def resolve(revision: str) -> str:
         form = f"{candidate}^{{commit}}"
         if sha := find("rev-parse", "--verify", "--quiet", "--end-of-options", form):
             return sha
+    if revision in refs().damaged:
+        raise UserError(f"{revision}: its commit is missing; `git fsck` tells what else is")
     if revision == "HEAD":
         raise UserError("HEAD: there is no commit yet; `git commit` makes one")
     raise UserError(
@@ -165,7 +176,7 @@ def resolve(revision: str) -> str:
 
 def experiments(name: str) -> list[str]:
     """Return the refs of DVC's experiments of this name: refs/exps/<2 digits>/<38>/<name>."""
-    listed = git("for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+    listed = git("for-each-ref", "--format=%(refname)", "refs/exps").split("\n")
     return [ref for ref in listed if ref.count("/") == 4 and ref.endswith(f"/{name}")]
 
 
@@ -202,62 +213,123 @@ def merge_base(head: str | None) -> str:
 
 @cache
 def listing(commit: str, *paths: str) -> Mapping[str, str]:
-    """Return the files of a commit at or below these paths of the current folder, with the hash of
-    each one's object."""
-    lines = git("ls-tree", "-r", "-z", commit, "--", *paths).split("\0")
-    entries = [line.partition("\t") for line in lines if line]
-    return {path: about.split()[2] for about, _, path in entries if about.split()[1] == "blob"}
+    """Return the files of a commit at these paths of the current folder, with the hash of each
+    one's object; of a path that ends with `/` those that lie in this folder itself.
+
+    Folders in folders are not gone into: a few objects of git can stand for any number of them.
+
+    Raises:
+        UserError: they are too many.
+    """
+    return dict(entries(commit, "blob", *paths))
 
 
-def file(commit: str, path: str) -> str | None:
-    """Return a file of a commit; None where it has none. Raise GitError where git fails."""
+@cache
+def tree(commit: str, folder: str) -> Mapping[str, str]:
+    """Return the files of a commit in a folder and in those within it, as `listing` does."""
+    found: dict[str, str] = {}
+    waiting = [f"{folder}/"]
+    for count in range(FOLDERS):
+        if not waiting:
+            return found
+        inner, waiting = waiting, []
+        for path in inner[: FOLDERS - count]:
+            found |= listing(commit, path)
+            waiting += [f"{name}/" for name, _ in entries(commit, "tree", path)]
+        if len(found) > FILES or len(waiting) > FOLDERS:
+            break
+    raise UserError(f"{folder} of {commit[:7]}: too many files or folders in it")
+
+
+def entries(commit: str, kind: str, *paths: str) -> list[tuple[str, str]]:
+    """Return paths and objects of one kind; raises UserError as `listing` does."""
+    lines = git("ls-tree", "-z", commit, "--", *paths).split("\0")
+    if len(lines) > FILES:
+        raise UserError(f"{commit[:7]}: more than {FILES} files in {' or '.join(paths)}")
+    parts = [line.partition("\t") for line in lines if line]
+    return [(path, about.split()[2]) for about, _, path in parts if about.split()[1] == kind]
+
+
+def file(commit: str, path: str, largest: int = LARGEST) -> bytes | None:
+    """Return a file of a commit; None where it has none.
+
+    Raises:
+        UserError: it is too large.
+        GitError: git fails.
+    """
     sha = listing(commit, path).get(path)
-    return blobs([sha])[sha].decode("utf-8", "replace") if sha else None
+    if sha is None:
+        return None
+    ((_, content),) = blobs([sha], largest)
+    if content is None:
+        raise UserError(f"{path} of {commit[:7]}: larger than {largest >> 20} MB")
+    return content
 
 
 def outputs(commit: Commit) -> tuple[Output, ...]:
     """Return what the stages of a revision left in `runs/`; nothing where it has no `dvc.lock`.
+    What `refused` tells of is not among them.
 
     Raises:
         UserError: its `dvc.lock` cannot be read.
     """
-    sha = tracked(commit).get(LOCK)
     try:
-        return locked(sha) if sha else ()
-    except ValueError as error:
-        raise UserError(
-            f"dvc.lock of {commit} ({commit.sha[:7]}): {error}; run `dvc repro` there and commit it"
-        ) from None
+        return lock(commit).outputs
+    except Refused as error:
+        raise UserError(told(commit, str(error))) from None
+
+
+def refused(commit: Commit) -> list[str]:
+    """Return a sentence for each stage of a readable `dvc.lock` that cannot be."""
+    return [told(commit, why) for why in lock(commit).refused]
+
+
+def told(commit: Commit, why: str) -> str:
+    """Return what is wrong with the `dvc.lock` of a revision as a sentence."""
+    return f"dvc.lock of {commit} ({commit.sha[:7]}): {why}; run `dvc repro` there and commit it"
 
 
 def tracked(commit: Commit) -> Mapping[str, str]:
     """Return the files of a commit that say what it holds."""
-    return listing(commit.sha, LOCK, PARAMS, RESULTS, METRICS)
+    return listing(commit.sha, LOCK, PARAMS, f"{RESULTS}/", METRICS)
+
+
+def lock(commit: Commit) -> Lock:
+    """Return the `dvc.lock` of a revision; raise Refused where it cannot be read."""
+    sha = tracked(commit).get(LOCK)
+    return locked(sha) if sha else Lock({}, (), ())
 
 
 @cache
-def locked(sha: str) -> tuple[Output, ...]:
-    """Return the outputs in a `dvc.lock`, which most commits share with their neighbours."""
-    return tuple(lockfile.outputs(blobs([sha])[sha].decode("utf-8", "replace")))
+def locked(sha: str) -> Lock:
+    """Return a `dvc.lock`, which most commits share with their neighbours."""
+    return lockfile.read(content(sha))
+
+
+def content(sha: str) -> bytes:
+    """Return a file by its object; raise Refused where it is too large."""
+    ((_, found),) = blobs([sha])
+    if found is None:
+        raise Refused(f"larger than {LARGEST >> 20} MB")
+    return found
 
 
 @cache
-def settings(sha: str) -> dict[str, Any]:
+def settings(sha: str) -> Mapping[str, Any]:
     """Return a `params.yaml` as plain values, every one a text; empty where it cannot be read."""
     try:
-        content = lockfile.plain(blobs([sha])[sha].decode("utf-8", "replace"))
-    except ValueError:
+        return untrusted.mapping(untrusted.yaml(content(sha)))
+    except Refused:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def study(commit: Commit, variant: str) -> str:
     """Return the study that a variant is of, by the revision's `params.yaml`."""
     sha = tracked(commit).get(PARAMS)
-    content = settings(sha) if sha else {}
+    params = settings(sha) if sha else {}
     for name in ("studies", "reuse"):
         try:
-            return str(content[name][variant]["study"])
-        except (KeyError, TypeError):
+            return untrusted.text(params[name][variant]["study"], WORD, "study")
+        except (KeyError, TypeError, Refused):
             continue
     return "grid"

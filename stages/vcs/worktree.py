@@ -15,7 +15,8 @@ INPUTS = ("dvc.yaml", "params.yaml", "pyproject.toml", "requirements.lock", "sta
 # A diff that nobody's own settings change, and that `git apply` takes
 DIFF = (
     "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--unified=3",
-    "--src-prefix=a/", "--dst-prefix=b/",
+    "--src-prefix=a/", "--dst-prefix=b/", "--no-relative", "--ignore-submodules=none",
+    "--diff-algorithm=myers", "--indent-heuristic", "--inter-hunk-context=0", f"-O{os.devnull}",
 )  # fmt: skip
 
 # A detached HEAD has no branch; these say which one CI checked out, the source of a pull request

@@ -63,12 +63,13 @@ def verify(asked: Asked, console: Console) -> Proof:
         names = chosen(asked, revision, root, console)
         total = len(revision.names)
         scope = f"{'all' if len(names) == total else f'{len(names)} of'} {total} variants"
+        refused = [Row("dvc.lock", "could not be tried", why) for why in revision.refused]
         if not names:
-            return Proof(commit.sha, machine.cpu(), scope, [])
+            return Proof(commit.sha, machine.cpu(), scope, refused)
         prepared = revision.folders.get(PREPARED, "")
         with closing(Programs(root, scratch, prepared, asked.jobs, RAW.resolve())) as programs:
             rows = Attempt(revision, names, programs, console).rows()
-    return Proof(commit.sha, machine.cpu(), scope, rows)
+    return Proof(commit.sha, machine.cpu(), scope, rows + refused)
 
 
 def chosen(asked: Asked, revision: Revision, root: Path, console: Console) -> list[str]:
@@ -107,7 +108,8 @@ def stale(root: Path) -> set[str]:
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if result.returncode:
-        raise UserError(" ".join(re.sub("ERROR: ", "", result.stderr).split())[:300])
+        said = " ".join(re.sub("ERROR: ", "", result.stderr).split())[:300]
+        raise UserError(said or f"dvc status ended with code {result.returncode}")
     return {stage for stage, changes in json.loads(result.stdout).items() if edited(changes)}
 
 

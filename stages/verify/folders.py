@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from stages.vcs.cache import Cache
+from stages.core.untrusted import Refused
+from stages.vcs.cache import Cache, entries
 
 
 def listing(folder: Path) -> dict[str, str]:
@@ -29,9 +30,8 @@ def cached(digest: str) -> dict[str, str]:
     """Return the list of a folder's files, where DVC's cache on this machine has it."""
     path = Cache().file(digest)
     try:
-        entries = json.loads(path.read_bytes()) if path else []
-        return {str(entry["relpath"]): str(entry["md5"]) for entry in entries}
-    except (OSError, ValueError, KeyError, TypeError):
+        return entries(path.read_bytes(), digest) if path else {}
+    except (OSError, Refused):
         return {}
 
 

@@ -11,17 +11,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
+from stages.core import untrusted
 from stages.core.errors import UserError
+from stages.core.untrusted import FOLDER, LARGEST, VARIANT, Refused
 from stages.vcs import lockfile, refs
-from stages.vcs.lockfile import PREPARED, RUNS
+from stages.vcs.git import blobs
+from stages.vcs.lockfile import PREPARED, RUNS, Output, Stage
 
 LOSS, CURVES = "reports/loss", "reports/curves.csv"
 RESULTS, METRICS = "reports/results", "reports/metrics"
-NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
-STAGE = re.compile(r"[a-z]+@[a-z0-9_.-]+")
-FOLDER = re.compile(r"[0-9a-f]{32}\.dir")  # DVC's hash of a folder
 MOST = 1_000_000  # epochs, for a display
 
 Rows = Mapping[tuple[str, str], Mapping[str, str]]  # of a variant, by seed and epoch, as CSV has it
@@ -56,6 +55,7 @@ class Revision:
         folders: DVC's hash of every other folder that a stage wrote, by path.
         reports: git's hash of every file in `reports/`, by path.
         outputs: the paths of all that `dvc.lock` says that stages wrote.
+        refused: a sentence for each stage of `dvc.lock` that is not as DVC writes it.
     """
 
     commit: str
@@ -63,17 +63,21 @@ class Revision:
     folders: Mapping[str, str]
     reports: Mapping[str, str]
     outputs: frozenset[str]
+    refused: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
         """The variants that it reports anything of, also those that `dvc.lock` leaves out."""
-        found = re.compile(rf"(?:{RESULTS}|{METRICS})/({NAME.pattern})\.json")
+        found = re.compile(rf"(?:{RESULTS}|{METRICS})/({VARIANT.pattern})\.json")
         reported = (found.fullmatch(path) for path in self.reports)
         return sorted({*self.variants, *(match[1] for match in reported if match)})
 
     def text(self, path: str) -> str | None:
-        """Return one of `reports`; None where it has none."""
-        return refs.file(self.commit, path) if path in self.reports else None
+        """Return one of `reports`; None where it has none, or one that is too large to read."""
+        if path not in self.reports:
+            return None
+        ((_, content),) = blobs([self.reports[path]], 4 * LARGEST)
+        return None if content is None else content.decode("utf-8", "replace")
 
     @cached_property
     def curves(self) -> Mapping[str, Rows]:
@@ -106,61 +110,56 @@ def read(commit: str) -> Revision:
     """Read what a commit says of its results.
 
     Raises:
-        UserError: it has no `dvc.lock`, or one that DVC did not write.
+        UserError: it has no `dvc.lock`, or one that DVC did not write, or too many reports.
     """
     text = refs.file(commit, refs.LOCK)
     if text is None:
         raise UserError(f"{commit[:7]} has no dvc.lock; run `dvc repro` there and commit it")
     try:
-        stages = lockfile.stages(text)
-        variants: dict[str, Recorded] = {}
-        folders: dict[str, str] = {}
-        outputs = set()
-        for stage, entry in stages.items():
-            for out in entry.get("outs") or ():
-                path, md5 = str(out["path"]), str(out.get("md5", ""))
-                outputs.add(path)
-                if path.startswith(RUNS):
-                    variants[checked(path)] = recorded(stage, md5, entry)
-                elif FOLDER.fullmatch(md5):
-                    folders[path] = md5
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        why = " ".join(str(error).split())[:80]
+        lock = lockfile.read(text)
+    except Refused as error:
         raise UserError(
-            f"dvc.lock of {commit[:7]}: not what DVC writes ({why}); run `dvc repro` there and "
-            "commit it"
+            f"dvc.lock of {commit[:7]}: {error}; run `dvc repro` there and commit it"
         ) from None
-    return Revision(commit, variants, folders, refs.listing(commit, "reports"), frozenset(outputs))
+    variants: dict[str, Recorded] = {}
+    refused = list(lock.refused)
+    for each in lock.outputs:
+        if "@" in each.stage:
+            variants[each.variant] = recorded(each, lock.stages[each.stage])
+        else:  # the other programs have such names
+            refused.append(f"stages.{each.stage}: no stage of a variant")
+    outs = [out for stage in lock.stages.values() for out in stage["outs"]]
+    folders = {
+        out["path"]: out["md5"]
+        for out in outs
+        if FOLDER.fullmatch(out["md5"]) and not out["path"].startswith(RUNS)
+    }
+    return Revision(
+        commit,
+        variants,
+        folders,
+        refs.tree(commit, "reports"),
+        frozenset(out["path"] for out in outs),
+        tuple(f"dvc.lock of {commit[:7]}: {why}" for why in refused),
+    )
 
 
-def checked(path: str) -> str:
-    """Return the variant whose folder this is; raises ValueError where it is anything else."""
-    name = path.removeprefix(RUNS)
-    if not path.startswith(RUNS) or not NAME.fullmatch(name):
-        raise ValueError(f"{path!r} is no variant's folder")
-    return name
-
-
-def recorded(stage: str, md5: str, entry: Mapping[str, Any]) -> Recorded:
-    """Return what `dvc.lock` says of a training; raises ValueError where a name is odd."""
-    if not STAGE.fullmatch(stage):
-        raise ValueError(f"{stage!r} is no stage of a variant")
-    if not FOLDER.fullmatch(md5):
-        raise ValueError(f"{stage}: {md5!r} is no hash of a folder")
+def recorded(output: Output, stage: Stage) -> Recorded:
+    """Return what `dvc.lock` says of a training."""
     inputs = {
-        dep["path"]: str(dep.get("md5", ""))
-        for dep in entry.get("deps") or ()
+        dep["path"]: dep["md5"]
+        for dep in stage["deps"]
         if dep["path"] == PREPARED or dep["path"].startswith(RUNS)
     }
-    sources = [checked(path) for path in inputs if path != PREPARED]
-    return Recorded(stage, md5, next(iter(sources), ""), epochs(entry), inputs)
+    return Recorded(output.stage, output.md5, output.source, epochs(stage), inputs)
 
 
-def epochs(entry: Mapping[str, Any]) -> int:
+def epochs(entry: Stage) -> int:
     """Return how many epochs a training has, all seeds together; 0 where it is not known."""
     try:
         values = entry["params"]["params.yaml"]
-        return min(MOST, int(values["train.epochs"]) * len(values["train.seeds"]))
+        seeds = untrusted.sequence(values["train.seeds"])
+        return min(MOST, untrusted.whole(values["train.epochs"]) * len(seeds))
     except (KeyError, TypeError, ValueError):
         return 0
 

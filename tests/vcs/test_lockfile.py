@@ -19,43 +19,55 @@ stages:
     outs:
     - {{path: runs/tuned, md5: {MD5}}}
   uncached:
-    outs: [{{path: runs/no_hash}}, {{path: reports/x, md5: fed.dir}}]
+    outs: [{{path: runs/no_hash}}, {{path: reports/x, md5: {MD5}}}]
   nothing: {{cmd: echo}}
 """
 
 
 def test_outputs_have_their_stage_their_data_and_the_variant_that_they_reuse() -> None:
-    (output,) = lockfile.outputs(LOCK)
+    lock = lockfile.read(LOCK)
+    (output,) = lock.outputs
     assert output == Output("reuse@tuned", "tuned", MD5, MD5, "adam-0.0")
     assert output.folder == "runs/tuned"
-    assert list(lockfile.outputs("")) == []
-    assert list(lockfile.outputs("once: {cmd: the format of old}")) == []
+    assert (len(lock.stages), lock.refused) == (3, ())
+    assert lockfile.read("") == lockfile.read("once: {cmd: the format of old}")
+    assert lockfile.read("") == lockfile.Lock({}, (), ())
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "why"),
     [
-        ("runs/tuned", "runs/../../../../proc/self/cwd/stages/."),
-        ("runs/tuned", "runs/tuned/.."),
-        ("runs/tuned", "runs/Tuned"),
-        (f"runs/tuned, md5: {MD5}", "runs/tuned, md5: ../../x.dir"),
-        ("reuse@tuned", "'reuse; touch x'"),
-        (f"- {{path: runs/tuned, md5: {MD5}}}", "- 5"),
-        ("outs:", "outs: 5\n    x:"),
-        (f"runs/tuned, md5: {MD5}", "runs/tuned, md5: [1]"),
+        (("runs/tuned", "runs/../../../../proc/self/cwd/stages/."), "is no variant"),
+        (("runs/tuned", "runs/tuned/.."), "is no variant"),
+        (("runs/tuned", "runs/Tuned"), "'Tuned' is no variant"),
+        (("runs/tuned", '"runs/tuned\\n"'), "is no path"),
+        ((f"runs/tuned, md5: {MD5}", "runs/tuned, md5: ../../x.dir"), "is no hash of DVC's"),
+        ((f"runs/tuned, md5: {MD5}", "runs/tuned, md5: [1]"), "a list is no hash of DVC's"),
+        (("reuse@tuned", "'reuse; touch x'"), "is no stage of a variant"),
+        (("reuse@tuned", "--help"), "is no stage of a variant"),
+        ((f"- {{path: runs/tuned, md5: {MD5}}}", "- 5"), "here belongs a section"),
+        (("    outs:\n    - {path: runs/t", "    outs: 5\n    x:\n    - {path: runs/t"), "a list"),
+        (("runs/adam-0.0", "runs/.."), "is no variant"),
     ],
 )
-def test_names_and_hashes_that_dvc_does_not_write_are_refused(change: tuple[str, str]) -> None:
+def test_a_stage_that_dvc_did_not_write_is_one_sentence_and_the_others_are_read(
+    change: tuple[str, str], why: str
+) -> None:
     assert change[0] in LOCK
-    with pytest.raises(ValueError, match=r"no variant has|none of DVC's|not what DVC writes"):
-        list(lockfile.outputs(LOCK.replace(*change)))
+    other = f"  train@sgd-0.3: {{outs: [{{path: runs/sgd-0.3, md5: {MD5}}}]}}\n"
+    lock = lockfile.read(LOCK.replace(*change) + other)
+    assert [output.variant for output in lock.outputs] == ["sgd-0.3"]
+    (sentence,) = lock.refused
+    assert sentence.startswith("not what DVC writes (stages.")
+    assert why in sentence
+    assert sentence.isprintable()
 
 
 @pytest.mark.parametrize(
     "text",
     ["stages: " + "[" * 50_000, "stages: " + "[a," * 900, "- " * 50_000, "<<<<<<< HEAD\na: [\n",
-     "stages: 5", "\n".join(" " * i + "a:" for i in range(3000))],
+     "stages: 5", "\n".join(" " * i + "a:" for i in range(3000)), b"stages: \xff", "a: 1\n---\nb: 2"],
 )  # fmt: skip
-def test_what_is_nested_too_deeply_or_is_no_lock_file_is_an_error(text: str) -> None:
+def test_what_is_nested_too_deeply_or_is_no_lock_file_is_an_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match="not what DVC writes"):
-        lockfile.stages(text)
+        lockfile.read(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -80,27 +81,38 @@ def test_a_revision_says_what_it_has(commit: Commit) -> None:
         '"runs/a\\nb"', "runs/.hidden",
     ],
 )  # fmt: skip
-def test_an_output_that_is_no_variants_folder_is_refused(path: str, commit: Commit) -> None:
-    with pytest.raises(UserError, match=r"^dvc\.lock of [0-9a-f]{7}: not what DVC writes"):
-        recorded.read(commit({"dvc.lock": LOCK.replace("path: runs/reused", f"path: {path}")}))
+def test_an_output_that_is_no_variants_folder_is_refused_alone(path: str, commit: Commit) -> None:
+    revision = recorded.read(
+        commit({"dvc.lock": LOCK.replace("path: runs/reused", f"path: {path}")})
+    )
+    (why,) = revision.refused
+    assert re.match(r"dvc\.lock of [0-9a-f]{7}: not what DVC writes \(stages\.reuse@reused: ", why)
+    assert list(revision.variants) == ["adam-0.0"]
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("reuse@reused", "--help"),
+        ("reuse@reused", "machine"),
         ("reuse@reused", '"a@b; touch planted"'),
         (f"path: runs/reused, md5: {MD5}", "path: runs/reused, md5: ../../x.dir"),
         (f"path: runs/reused, md5: {MD5}", "path: runs/reused, md5: [1]"),
-        ("- {path: runs/adam-0.0, md5", "- {path: runs/../adam-0.0, md5"),
-        ("outs:", "outs: 5 #"),
-        ("stages:", "stages: [[[["),
+        ("- {path: runs/adam-0.0, md5: 0123456789abcdef0123456789abcdef.dir}\n    outs:\n    - {path: "
+         "runs/reused", "- {path: runs/../adam-0.0}\n    outs:\n    - {path: runs/reused"),
     ],
-)
-def test_a_lock_that_dvc_did_not_write_is_one_sentence(old: str, new: str, commit: Commit) -> None:
+)  # fmt: skip
+def test_a_stage_that_dvc_did_not_write_fails_alone(old: str, new: str, commit: Commit) -> None:
     assert old in LOCK
-    with pytest.raises(UserError, match=r"^dvc\.lock of [0-9a-f]{7}: not what DVC writes"):
-        recorded.read(commit({"dvc.lock": LOCK.replace(old, new)}))
+    revision = recorded.read(commit({"dvc.lock": LOCK.replace(old, new)}))
+    assert len(revision.refused) == 1
+    assert list(revision.variants) == ["adam-0.0"]
+
+
+def test_a_lock_that_dvc_did_not_write_is_one_sentence(commit: Commit) -> None:
+    for text in ("stages: [[[[", "stages: 5", "[" * 50_000, "&a [*a]"):
+        with pytest.raises(UserError, match=r"^dvc\.lock of [0-9a-f]{7}: not what DVC writes"):
+            recorded.read(commit({"dvc.lock": text}))
 
 
 def test_a_revision_without_results_is_one_sentence(commit: Commit) -> None:
