@@ -21,6 +21,7 @@ from stages.compare import snapshot as side
 from stages.core.errors import UserError
 from stages.evaluation import intervals
 from stages.evaluation.results import Result
+from stages.training.result import digest
 from stages.evaluation.verdicts import DIVERGED, UNKNOWN, WORSE
 from stages.vcs import refs
 
@@ -70,11 +71,12 @@ class Repository:
         for name, scores in self.scores.items():
             seeds = self.params["train"]["seeds"]
             each = {s: {k: v[i] for k, v in scores.items()} for i, s in enumerate(seeds)}
-            result = Result(self.prints[name], each, {s: f"{self.prints[name]}-{s}" for s in seeds})
+            prints = {s: digest(f"{self.prints[name]}-{s}") for s in seeds}
+            result = Result(digest(self.prints[name]), each, prints)
             (reports / "results" / f"{name}.json").write_text(result.text())
 
     def entry(self, name: str) -> dict[str, Any]:
-        entry: dict[str, Any] = {"fingerprint": self.prints[name], "validation": {}}
+        entry: dict[str, Any] = {"fingerprint": digest(self.prints[name]), "validation": {}}
         for score, values in self.scores[name].items():
             section, _, metric = score.partition("validation_")
             (entry["validation"] if metric else entry)[metric or section] = {"seeds": values}
@@ -263,7 +265,7 @@ def test_a_further_seed_changes_nothing_in_those_that_both_have(repository: Repo
     for name in list(repository.prints):  # a variant's follows from all of its seeds'
         file = repository.root / f"reports/results/{name}.json"
         content = json.loads(file.read_text())
-        file.write_text(json.dumps(content | {"fingerprint": "another"}))
+        file.write_text(json.dumps(content | {"fingerprint": digest("another")}))
     found = compare.compare(side.snapshot("main"), side.snapshot(None))
     assert sorted(found.unchanged) == sorted(VARIANTS)
 
@@ -320,9 +322,11 @@ def test_code_is_told_by_folder_whether_a_lock_names_modules_or_folders(
     def lock(*deps: tuple[str, str]) -> dict[str, Any]:
         return {"train": {"deps": [{"path": p, "md5": m} for p, m in deps]}}
 
-    repository.lock = lock(("stages/network/a.py", "1"), ("stages/data/b.py", "1"))
+    repository.lock = lock(("stages/network/a.py", "1" * 32), ("stages/data/b.py", "1" * 32))
     repository.commit("modules")
-    repository.lock = lock(("stages/training", "1.dir"), ("stages/data", "2.dir"))
+    repository.lock = lock(
+        ("stages/training", "1" * 32 + ".dir"), ("stages/data", "2" * 32 + ".dir")
+    )
     repository.write()
     found = changes.changes(side.snapshot("main"), side.snapshot(None))
     assert found.code == {
@@ -462,9 +466,7 @@ def test_odd_revisions_are_one_sentence_or_work(
         assert sentence in result.stderr
 
 
-@pytest.mark.parametrize(
-    "file", ["params.yaml", "reports/results/elu.json", "reports/curves.csv", "dvc.lock"]
-)
+@pytest.mark.parametrize("file", ["params.yaml", "reports/curves.csv", "dvc.lock"])
 def test_in_the_middle_of_a_merge_it_is_one_sentence(repository: Repository, file: str) -> None:
     ours, theirs = "stages: {a: 1}\n", "stages: {b: 2}\n"
     conflict = f"<<<<<<< ours\n{ours}=======\n{theirs}>>>>>>> theirs, and one\n"
@@ -473,6 +475,56 @@ def test_in_the_middle_of_a_merge_it_is_one_sentence(repository: Repository, fil
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: working tree: its {file} cannot be read (")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_result_that_cannot_be_read_fails_alone_and_closes_the_gate(
+    repository: Repository,
+) -> None:
+    repository.better("sgd-0.0", 2.0)
+    repository.write()
+    file = repository.root / "reports/results/elu.json"
+    for text in ("<<<<<<< ours\n", "[" * 50_000, '{"fingerprint": 5}', "1" * 400):
+        file.write_text(text)
+        found = compare.compare(side.snapshot("main"), side.snapshot(None))
+        assert {row.variant for row in found.rows} == {"sgd-0.0"}
+        assert (found.unchanged, found.removed) == (("adam-0.0",), ())
+        (why,) = found.incomparable
+        assert why.startswith("elu: working tree: reports/results/elu.json: ")
+    gate = branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root)
+    assert gate.returncode == 6
+    assert "Traceback" not in gate.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("train", [1], "train: here belongs a section"),
+        ("train", {"epochs": "many"}, "train.epochs: 'many' is no whole number"),
+        ("train", {"epochs": 20, "seeds": ["../x"]}, "'../x' is no seed"),
+        ("odd", 10**400, "a number of 401 digits"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_one_sentence_with_their_place(
+    repository: Repository, key: str, value: Any, why: str
+) -> None:
+    repository.params[key] = value
+    repository.commit("odd")
+    with pytest.raises(UserError, match="^main: its params.yaml cannot be read") as error:
+        side.snapshot("main")
+    assert why in str(error.value)
+
+
+def test_a_link_that_leads_out_of_the_project_is_not_followed(
+    repository: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    secret = tmp_path_factory.mktemp("outside") / "secret.yaml"
+    secret.write_text("password: hunter2\n")
+    file = repository.root / "params.yaml"
+    for target in (secret, Path("/dev/zero")):
+        file.unlink()
+        file.symlink_to(target)
+        with pytest.raises(UserError, match="a link that leads out|has no params"):
+            side.snapshot(None)
 
 
 def test_unrelated_and_shallow_histories_say_what_to_do(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
@@ -24,6 +25,10 @@ def output(variant: str, md5: str) -> Output:
     return Output(f"train@{variant}", variant, md5, "d", "")
 
 
+def missing() -> NoReturn:
+    raise UserError("")
+
+
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., desired.DesiredState]:
     """`desired.read` of locks that are given by commit, of a cache that has the named outputs."""
@@ -32,7 +37,10 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., desir
         locks: dict[Commit, tuple[Output, ...] | str],
         cached: dict[str, str],
         known: dict[tuple[str, str], tuple[str, str]] | None = None,
+        refused: dict[Commit, list[str]] | None = None,
     ) -> desired.DesiredState:
+        odd = refused or {}
+
         def listed(commit: Commit) -> tuple[Output, ...]:
             found = locks[commit]
             if isinstance(found, str):
@@ -40,12 +48,13 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., desir
             return found
 
         outputs = Outputs(pulling=False, folder=tmp_path)
-        outputs.cache = SimpleNamespace(folder=lambda md5: {md5: 1} if md5 in cached else None)  # type: ignore[assignment]
+        outputs.checked = lambda md5: {md5: Path()} if md5 in cached else missing()  # type: ignore[method-assign,assignment,return-value]
         content = lambda files: SimpleNamespace(  # noqa: E731
             fingerprint=cached[next(iter(files))], numbers=f"n-{next(iter(files))}"
         )
         monkeypatch.setattr(refs, "outputs", listed)
-        monkeypatch.setattr(reports, "read", lambda commits: {})
+        monkeypatch.setattr(refs, "refused", lambda commit: odd.get(commit, []))
+        monkeypatch.setattr(reports, "read", lambda commits: ({}, []))
         monkeypatch.setattr(restore, "content", content)
         return desired.read(locks, known or {}, outputs)
 
@@ -80,6 +89,14 @@ def test_a_revision_that_cannot_be_read_does_not_keep_the_others_from_being_so(
     assert list(state.results) == [("elu", "f")]
     assert state.names == {"n"}  # what o holds is not known: its name is not taken off
     assert state.unreadable == ["dvc.lock of o: not what DVC writes"]
+
+
+def test_of_a_revision_that_is_read_in_part_no_label_is_taken_off(
+    read: Callable[..., desired.DesiredState],
+) -> None:
+    state = read({OLD: (output("elu", "a"),)}, {"a": "f"}, refused={OLD: ["stages.x: odd"]})
+    assert (list(state.results), state.names) == ([("elu", "f")], set())
+    assert state.unreadable == ["stages.x: odd"]
 
 
 def test_what_is_missing_is_a_sentence_a_revision_with_what_makes_it(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from stages.core.errors import UserError
 from stages.vcs import refs
-from stages.vcs.git import GitError
+from stages.vcs.git import GitError, blobs
 from tests.vcs.repository import git
 
 
@@ -55,6 +56,68 @@ def test_a_name_whose_object_is_missing_is_there_and_the_others_are_read(reposit
     assert known.damaged == {"broken"}
     assert known.names == {"broken", "main"}
     assert [commit.branch for commit in refs.every()] == ["main"]
+    with pytest.raises(UserError, match="^broken: its commit is missing; `git fsck`"):
+        refs.resolve("broken")
+
+
+def test_odd_names_of_branches_and_authors_are_read_as_they_are(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some hold what Python, and not git, takes for a line break."""
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "a\u2028b\x0bc\x1b[2J")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "99999999999 +0000")
+    git("commit", "--allow-empty", "--message", "x")
+    names = {"a\u2028b", "$(touch${IFS}x)", "\u202etxt", "<b>", "a;b"}
+    for name in names:
+        git("branch", name)
+    commit = refs.every()[-1]
+    assert commit.names == {*names, "main"}
+    assert commit.author == "a\N{REPLACEMENT CHARACTER}b" + commit.author[3:]
+    assert commit.author.isprintable()
+    assert commit.time == 99999999999
+
+
+def test_what_is_too_large_or_too_many_is_one_sentence(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "reports/results").mkdir(parents=True)
+    (repository / "dvc.lock").write_text("#" * 3000)
+    for i in range(30):
+        (repository / f"reports/results/v{i}.json").touch()
+    git("add", ".")
+    git("commit", "--message", "large")
+    (commit,) = refs.current()
+    assert len(refs.tree(commit.sha, "reports")) == 30
+    with pytest.raises(UserError, match="larger than"):
+        refs.file(commit.sha, "dvc.lock", largest=2000)
+    assert dict(blobs([refs.tracked(commit)["dvc.lock"]], 2000)) == {
+        refs.tracked(commit)["dvc.lock"]: None
+    }
+    for cached in (refs.listing, refs.tree):
+        cached.cache_clear()
+    monkeypatch.setattr(refs, "FILES", 20)
+    with pytest.raises(UserError, match=r"more than 20 files in .*reports/results/"):
+        refs.tracked(commit)
+
+
+def test_folders_that_stand_for_millions_of_folders_are_one_sentence(repository: Path) -> None:
+    """Ten levels of ten folders each, of eleven objects: git itself would list them for days."""
+    blob = git("hash-object", "-w", "params.yaml")
+    tree = make_tree(f"100644 blob {blob}\tx")
+    for _ in range(10):
+        tree = make_tree("\n".join(f"040000 tree {tree}\td{i}" for i in range(10)))
+    top = make_tree(f"040000 tree {tree}\treports")
+    commit = git("commit-tree", "-m", "bomb", top)
+    assert refs.listing(commit, "reports/results/") == {}
+    with pytest.raises(UserError, match="^reports of .*: too many files or folders in it"):
+        refs.tree(commit, "reports")
+
+
+def make_tree(entries: str) -> str:
+    made = subprocess.run(
+        ["git", "mktree"], input=entries + "\n", capture_output=True, text=True, check=True
+    )
+    return made.stdout.strip()
 
 
 def test_a_git_that_fails_is_not_a_repository_without_branches(
@@ -95,7 +158,7 @@ def test_a_branch_left_main_where_the_newer_of_mains_two_copies_has_it(repositor
 
 def test_a_file_of_a_commit_is_there_or_not_or_git_fails(repository: Path) -> None:
     head = git("rev-parse", "HEAD")
-    assert refs.file(head, "params.yaml") == "a: 1\n"
+    assert refs.file(head, "params.yaml") == b"a: 1\n"
     assert refs.file(head, "nothing.yaml") is None
     with pytest.raises(GitError):
         refs.file("0" * 40, "params.yaml")

@@ -98,10 +98,8 @@ def test_an_output_that_is_no_variants_folder_is_refused_alone(path: str, commit
         ("reuse@reused", '"a@b; touch planted"'),
         (f"path: runs/reused, md5: {MD5}", "path: runs/reused, md5: ../../x.dir"),
         (f"path: runs/reused, md5: {MD5}", "path: runs/reused, md5: [1]"),
-        ("- {path: runs/adam-0.0, md5: 0123456789abcdef0123456789abcdef.dir}\n    outs:\n    - {path: "
-         "runs/reused", "- {path: runs/../adam-0.0}\n    outs:\n    - {path: runs/reused"),
     ],
-)  # fmt: skip
+)
 def test_a_stage_that_dvc_did_not_write_fails_alone(old: str, new: str, commit: Commit) -> None:
     assert old in LOCK
     revision = recorded.read(commit({"dvc.lock": LOCK.replace(old, new)}))
