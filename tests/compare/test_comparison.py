@@ -21,8 +21,8 @@ from stages.compare import snapshot as side
 from stages.core.errors import UserError
 from stages.evaluation import intervals
 from stages.evaluation.results import Result
-from stages.training.result import digest
 from stages.evaluation.verdicts import DIVERGED, UNKNOWN, WORSE
+from stages.training.result import digest
 from stages.vcs import refs
 
 YML = YAML()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 import zipfile
@@ -76,8 +77,6 @@ def model() -> dict[str, bytes]:
 
 def files(data: str, *seeds: int) -> dict[str, bytes]:
     """The files of an output with these seeds (1, 2, ...), by their names."""
-    import io
-
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for name, content in model().items():
