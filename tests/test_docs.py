@@ -11,7 +11,7 @@ from stages import params
 from stages.evaluation import tables
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_lock_pins_the_versions_that_params_record_and_names_no_registry(root: Path) -> None:
@@ -36,8 +36,8 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
         assert (page.parent / link).exists(), link
     for name in re.findall(r"`(stages/[\w/]+(?:\.py)?)`", text):
         assert (ROOT / name).exists(), name
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(re.findall(r"`make (\w+)`", text)) <= set(targets)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`make ([\w-]+)`", text)) <= set(targets)
 
 
 def test_the_readme_is_short() -> None:
