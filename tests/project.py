@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
+from tests import preloaded
+
 ROOT = Path(__file__).parent.parent
 SLICE = Path(__file__).parent / "slice"  # the first pictures of the real data set
 PATHS = (
@@ -96,9 +98,10 @@ class Project:
     def run(
         self, *command: str, cwd: Path | None = None, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """A command in the project's folder, whatever its exit code."""
+        """A command in the project's folder, whatever its exit code; see `tests.preloaded`."""
+        variables = self.env() | preloaded.env() | env
         return subprocess.run(
-            command, cwd=cwd or self.root, env=self.env() | env, capture_output=True, text=True
+            command, cwd=cwd or self.root, env=variables, capture_output=True, text=True
         )
 
     def ok(self, *command: str, cwd: Path | None = None, **env: str) -> str:
