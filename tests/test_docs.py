@@ -90,7 +90,8 @@ def test_every_stage_that_a_page_names_is_in_params_or_is_made_by_the_page(page:
 
 
 def test_commands_of_a_page_are_found_wherever_they_stand() -> None:
-    text = "Try `dvc repro`.\n```sh\nmake a && b c  # why\n```\n```\n$ branchmark x | tail\nsaid\n```\n"
+    text = "Try `dvc repro`.\n```sh\nmake a && b c  # why\n```\n"
+    text += "```\n$ branchmark x | tail\nsaid\n```\n"
     assert list(commands(text)) == [
         ["make", "a"], ["b", "c"], ["branchmark", "x"], ["tail"], ["dvc", "repro"],
     ]  # fmt: skip

@@ -1,11 +1,11 @@
-"""Programs of tests without their imports: TensorFlow, MLflow and DVC take seconds to import, and the
+"""Programs of tests without their imports: TensorFlow, MLflow and DVC take seconds to import, and
 tests start hundreds of programs.
 
-A server (`server.py`) imports the libraries, but nothing of this project, and forks for each program.
-`python`, `dvc` and `branchmark` on the PATH of a test are a client (`client.py`) that hands over its
-arguments, environment and streams, and ends as the program does. What the server cannot stand in for
-(another interpreter, `--force`, which a stage reads off the programs above it) runs as it is, as does
-everything that a test starts with `Project.env()` instead.
+A server (`server.py`) imports the libraries, but nothing of this project, and forks for each
+program. `python`, `dvc` and `branchmark` on the PATH of a test are a client (`client.py`) that hands
+over its arguments, environment and streams, and ends as the program does. Some programs run as they
+are: those with `--force`, which a stage reads off the programs above it, those with another
+PYTHONPATH, and all that a test starts with `Project.env()`.
 """
 
 from __future__ import annotations

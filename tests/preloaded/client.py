@@ -1,5 +1,5 @@
-# `python`, `dvc` or `branchmark`, run by the server of tests.preloaded. It starts in milliseconds: no
-# site-packages, nothing imported that is not needed.
+# `python`, `dvc` or `branchmark`, run by the server of tests.preloaded. It starts in milliseconds:
+# no site-packages, nothing imported that is not needed.
 import json
 import os
 import signal

@@ -22,9 +22,9 @@ QEMU = "qemu-x86_64"
 # An Intel CPU without AVX-512, with other caches (L2 4 MB, L3 16 MB) than the AMD ones in bits.json
 EMULATED = "Haswell-noTSX"
 CRASHES = "tanh"  # the emulator with SIGILL, natively it runs: a fault of the emulator, not of bits
-# Emulated, a kind takes seconds. These have each operation in which CPUs were seen to differ: matrix
-# products, softmax, x / sqrt(y), x / constant, batch normalization. EVERY_KIND=1 tries all, as the
-# weekly workflow does.
+# Emulated, a kind takes seconds. These have each operation in which CPUs were seen to differ:
+# matrix products, softmax, x / sqrt(y), x / constant, batch normalization. EVERY_KIND=1 tries all,
+# as the weekly workflow does.
 TELLING = ("adagrad", "centered", "elu", "nadam", "batch_normalization-dropout")
 
 own = another_arithmetic(features())
