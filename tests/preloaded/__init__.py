@@ -2,9 +2,9 @@
 tests start hundreds of programs.
 
 A server (`server.py`) imports the libraries, but nothing of this project, and forks for each
-program. `python`, `dvc` and `branchmark` on the PATH of a test are a client (`client.py`) that hands
-over its arguments, environment and streams, and ends as the program does. Some programs run as they
-are: those with `--force`, which a stage reads off the programs above it, those with another
+program. `python`, `dvc` and `branchmark` on the PATH of a test are a client (`client.py`) that
+hands over its arguments, environment and streams, and ends as the program does. Some programs run
+as they are: those with `--force`, which a stage reads off the programs above it, those with another
 PYTHONPATH, and all that a test starts with `Project.env()`.
 """
 
