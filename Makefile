@@ -4,25 +4,28 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
 PYTHON ?= python3
+PIP := env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pip install --quiet --disable-pip-version-check
+# Test files side by side, a process a core; each keeps to itself what it trains and starts.
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help
 help:  ## List the targets
-	@grep -E '^[a-z]+: ?.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+: ?.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 16
 
 .PHONY: install
 install: .venv/installed  ## Create .venv and install what requirements.lock pins
 
-# uv where it is, plain pip where it is not. Compiled bytecode saves every stage some seconds.
+# uv installs in half of pip's time. It comes by pip, checked by the lock's hashes like the rest; where
+# it cannot be had or reaches no index (pip's settings are not its own), plain pip does all of it.
+# Compiled bytecode saves every stage some seconds.
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with PYTHON=python3.11")'
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@if command -v uv > /dev/null; then \
-	  uv pip install --quiet --python .venv/bin/python --compile-bytecode --require-hashes -r requirements.lock && \
-	  uv pip install --quiet --python .venv/bin/python --no-deps -e .; \
-	else \
-	  env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
-	  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
-	fi
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	@$(PIP) --require-hashes -r .venv/uv.txt && \
+	  .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode --require-hashes -r requirements.lock || \
+	  { echo "uv cannot install here; pip does, in twice the time" >&2; $(PIP) --require-hashes -r requirements.lock; }
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .PHONY: repro
@@ -31,8 +34,18 @@ repro: install  ## Train, evaluate and track every variant (what is up to date i
 	branchmark results
 
 .PHONY: test
-test: install  ## Run the tests
-	python -m pytest
+test: install  ## Run all tests, with real trainings, servers and crashes
+	$(PYTEST)
+
+.PHONY: test-fast
+test-fast: install  ## Run the tests of the logic, in a minute
+	$(PYTEST) -m "not slow"
+
+.PHONY: coverage
+coverage: install  ## Run all tests and show which lines of stages/ none of them runs
+	$(PYTEST) --cov --cov-report=
+	coverage report --format=markdown > coverage.md
+	coverage report
 
 .PHONY: check
 check: install  ## Lint, check formatting, types, and which part may import which
@@ -52,7 +65,7 @@ ui: install  ## Open MLflow's page of this project on this machine
 
 .PHONY: bench
 bench: install  ## Measure this tree beside an earlier commit: evaluate, a stage by phase, dvc.lock
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -m tests.bench
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -m benchmarks.bench
 
 .PHONY: lock
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)

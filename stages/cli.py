@@ -42,13 +42,20 @@ def root(context: typer.Context) -> None:
 
 
 @app.command()
-def check() -> None:
+def check(
+    picture: Annotated[
+        bool, typer.Option("--picture", help="Draw the rooms anew in docs/architecture.md.")
+    ] = False,
+) -> None:
     """Check params.yaml, dvc.yaml, the imports of the code and the installed libraries."""
     from stages import params
+    from stages.repro import picture as rooms
     from stages.repro import preflight
 
     settings = params.load()
     preflight.check(settings)
+    if picture:
+        print(f"{rooms.PAGE}: {'written' if rooms.update() else 'nothing to change'}")
     print(f"params.yaml, dvc.yaml and stages/ are sound: {len(settings.variants())} variants")
 
 

@@ -1,36 +1,61 @@
-"""Fixtures: one small project, reproduced once, that all end-to-end tests look at."""
+"""Fixtures: one small project, reproduced once, and copies for tests that change something."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.project import Project
+
+SLOW = ("end_to_end",)  # folders whose tests run programs, servers and trainings
+# What takes longest begins first, so that the processes end at about the same time.
+FIRST = ("end_to_end/test_sync.py",)
 
 # A shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, and put the longest files first."""
+    here = Path(__file__).parent
+    order = {here / name: number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+    for item in items:
+        if item.path.relative_to(here).parts[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small project after its first `dvc repro`, committed. Tests leave it as they found it."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    project.shrink()
-    project.ok("dvc", "repro")
-    project.commit("results")
-    return project
+    """A small project after its first `dvc repro`, committed. Tests only look at it.
+
+    It is made once, by whichever process of pytest needs it first; the others wait for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # which all of them share
+    folder, made = base / "reproduced", base / "reproduced.made"
+    with FileLock(base / "reproduced.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            project = Project(folder)
+            project.shrink()
+            project.ok("dvc", "repro")
+            project.commit("results")
+            made.touch()
+    return Project.at(folder)
 
 
 @pytest.fixture
-def project(reproduced: Project) -> Iterator[Project]:
-    """The reproduced project, for tests that edit files; git takes the edits back afterwards."""
-    yield reproduced
-    reproduced.git("reset", "--hard", "--quiet")
-    reproduced.git("clean", "-d", "--force", "--quiet")
-    reproduced.ok("dvc", "checkout", "--quiet", "--force")
+def project(reproduced: Project, tmp_path: Path) -> Project:
+    """A copy of the reproduced project with its store, for a test that changes something."""
+    return reproduced.copy(tmp_path / "project")
 
 
 @pytest.fixture

@@ -6,16 +6,25 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ruamel.yaml import YAML
 
+from tests import preloaded
+
 ROOT = Path(__file__).parent.parent
 SLICE = Path(__file__).parent / "slice"  # the first pictures of the real data set
+PATHS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+)
 yaml = YAML()  # keeps comments and order, as a person's editor would
 
 
@@ -33,10 +42,15 @@ class Project:
         self.git("config", "user.name", "tester")
         self.git("config", "user.email", "tester@example.org")
 
-    def copy(self, root: Path) -> Project:
-        """The same repository elsewhere, without its store, which names places by their paths."""
-        left = shutil.ignore_patterns("mlflow.db*", "mlruns", "tmp")
+    def copy(self, root: Path, store: bool = True) -> Project:
+        """The same repository elsewhere, with a copy of its MLflow store or without one."""
+        left = shutil.ignore_patterns("tmp", *(() if store else ("mlflow.db*", "mlruns")))
         shutil.copytree(self.root, root, symlinks=True, ignore=left)
+        if (database := root / "mlflow.db").exists():
+            with closing(sqlite3.connect(database)) as connection, connection:
+                for table, column in PATHS:  # MLflow names places by their paths
+                    change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                    connection.execute(change, (str(self.root), str(root)))
         return Project.at(root)
 
     @classmethod
@@ -84,9 +98,10 @@ class Project:
     def run(
         self, *command: str, cwd: Path | None = None, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """A command in the project's folder, whatever its exit code."""
+        """A command in the project's folder, whatever its exit code; see `tests.preloaded`."""
+        variables = self.env() | preloaded.env() | env
         return subprocess.run(
-            command, cwd=cwd or self.root, env=self.env() | env, capture_output=True, text=True
+            command, cwd=cwd or self.root, env=variables, capture_output=True, text=True
         )
 
     def ok(self, *command: str, cwd: Path | None = None, **env: str) -> str:
@@ -113,6 +128,15 @@ class Project:
 
     def uri(self) -> str:
         return f"sqlite:///{self.root / 'mlflow.db'}"
+
+    def runs(self, query: str = "", order: str = "attributes.start_time DESC") -> list[Any]:
+        """The runs that the store has; the newest first."""
+        from mlflow import MlflowClient
+
+        client = MlflowClient(self.uri())
+        experiment = client.get_experiment_by_name("fashion-mnist").experiment_id
+        found = client.search_runs([experiment], query, max_results=1000, order_by=[order])
+        return list(found)
 
     def tree(self, *folders: str) -> dict[str, str]:
         """The hash of each file below the folders."""

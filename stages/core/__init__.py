@@ -1,1 +1,1 @@
-"""What every room stands on: errors as sentences, signals that wait, folders that appear whole."""
+"""Shared by all rooms: errors as sentences, deferred signals, folders written atomically."""

@@ -1,4 +1,4 @@
-"""A person's mistake is told in one sentence; the program's own keeps its traceback."""
+"""Report a user's mistake in one sentence; keep the traceback for a bug."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ DISK = {
 
 
 class UserError(Exception):
-    """Something that the person at the keyboard can mend; its text says where and how."""
+    """An error that the user can fix; its text says where and how."""
 
 
 def sentence(error: BaseException) -> str | None:
-    """The one sentence for `error`, or None where it deserves a traceback."""
+    """Return the one-sentence message for `error`, or None if it needs a traceback."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError) and error.errno in DISK:
@@ -37,9 +37,9 @@ def sentence(error: BaseException) -> str | None:
 
 
 def run(main: Callable[..., Any]) -> NoReturn:
-    """Run a stage program: options from the command line, errors as one sentence, exit code 1.
+    """Run a stage program: parse its options, report errors in one sentence, and exit.
 
-    SIGTERM and SIGHUP become SystemExit, so that `with` blocks clean up behind themselves.
+    SIGTERM and SIGHUP raise SystemExit, so that `with` blocks clean up. Exit code 1 after an error.
     """
     catch_termination()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -51,15 +51,15 @@ def run(main: Callable[..., Any]) -> NoReturn:
 
 
 def leave(code: int) -> NoReturn:
-    """End at once: all that matters is written. A thread that still waits for a server is not
-    waited for, and TensorFlow not taken down piece by piece, which takes 0.7 s."""
+    """Exit without cleanup, once all output is written: do not wait for threads that still talk to
+    a server, nor for TensorFlow's teardown, which takes 0.7 s."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def tell(app: typer.Typer) -> NoReturn:
-    """Run a command line; the exit code is 1 after an error of the person, 130 after Ctrl-C."""
+    """Run a command line; exit with 1 after a user's error, 130 after Ctrl-C."""
     try:
         app()
     except Exception as error:
@@ -71,12 +71,12 @@ def tell(app: typer.Typer) -> NoReturn:
 
 
 def catch_termination() -> None:
-    """End through every `finally` when `kill` asks for it or the terminal closes, `nohup` aside."""
+    """Make SIGTERM and SIGHUP run every `finally`; leave a signal that `nohup` ignores ignored."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, terminate)
 
 
 def terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    """End as `kill` asks, but through every `finally` on the way."""
+    """Raise SystemExit with the shell's exit code for this signal."""
     sys.exit(128 + signum)

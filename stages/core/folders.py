@@ -1,4 +1,4 @@
-"""Outputs are whole or not there: written beside their place, then renamed."""
+"""Atomic outputs: write beside the target, then rename, so that a reader sees all or nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from stages.core.signals import deferred
 
 @contextmanager
 def replaced(target: Path) -> Iterator[Path]:
-    """A folder `<target>.partial` to write into, that becomes `target` when the block ends well.
+    """Yield a folder `<target>.partial` to write into; rename it to `target` if the block succeeds.
 
-    However else the block ends, Ctrl-C included, it is removed; what a killed process left
-    behind is removed by the next one. DVC does not see it (`.dvcignore`). An old `target` is
-    renamed as well before it is removed: nobody sees half of one, whenever the process is killed.
+    If the block fails, Ctrl-C included, remove the folder. If the process is killed, the next call
+    removes what it left. DVC ignores the folder (`.dvcignore`). An old `target` is renamed before
+    it is removed, so that no reader ever sees half of it.
 
     Raises:
         UserError: another process is writing the same target.
@@ -27,7 +27,7 @@ def replaced(target: Path) -> Iterator[Path]:
     partial = target.with_name(f"{target.name}.partial")
     old = target.with_name(f"{target.name}.old.partial")
     with ExitStack() as stack:
-        with deferred():  # a signal in between would find a folder that nobody removes
+        with deferred():  # a signal in between would leave a folder that nobody removes
             stack.enter_context(claimed(partial))
             stack.push(lambda kind, *_: remove(partial) if kind else None)
         for leftover in (*partial.iterdir(), old):
@@ -41,12 +41,12 @@ def replaced(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Make `folder` where it is missing, and keep other processes from claiming it.
+    """Create `folder` if it is missing, and lock it against other processes.
 
-    The kernel gives the claim up when a process ends, however it ends.
+    The kernel releases the lock when the process ends, however it ends.
 
     Raises:
-        UserError: another process has it.
+        UserError: another process holds the lock.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,18 +68,18 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def lock(descriptor: int) -> bool:
-    """Lock an open folder for as long as it is open; False where another process has done so."""
+    """Lock an open folder until it is closed; return False if another process has locked it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a network disk that locks no folders: there DVC's own lock has to do
+    except OSError:  # a network disk without folder locks: DVC's own lock must suffice
         pass
     return True
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -87,7 +87,7 @@ def remove(path: Path) -> None:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write one file, whole or not at all."""
+    """Write one file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     try:

@@ -1,4 +1,4 @@
-"""The words of the training room's errors: mending a text here makes no training stale."""
+"""Error messages of `stages.training`, kept here so that editing one makes no training stale."""
 
 LIBRARY = (
     "libraries.{}: the pipeline records {}, installed is {}; install requirements.lock "

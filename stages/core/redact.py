@@ -1,6 +1,6 @@
-"""Why something failed, in words that may be shown, stored and passed on: without credentials.
+"""Error texts without credentials, safe to show, store and pass on.
 
-A store's address may hold a password, and the libraries' errors quote it.
+A store's address may contain a password, and the libraries quote the address in their errors.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ HIDDEN = "***"
 
 
 def redacted(text: str) -> str:
-    """`text` without passwords: those within addresses, and the environment's own."""
-    # Up to the last @: a password may hold one, though an address should not. Rather too much.
+    """Return `text` without passwords: those in addresses, and those in the environment."""
+    # Up to the last @, because a password may contain one: rather remove too much.
     text = re.sub(r"(\w://)[^\s/@]*:\S*@", rf"\1{HIDDEN}@", text)
     for secret in secrets():
         text = text.replace(secret, HIDDEN)
@@ -30,7 +30,7 @@ def redacted(text: str) -> str:
 
 
 def secrets() -> list[str]:
-    """The passwords and tokens in the environment, as they stand there and decoded."""
+    """Return the passwords and tokens in the environment, percent-encoded and decoded."""
     found = {os.environ.get(name, "") for name in SECRET_VARIABLES}
     for name in ADDRESS_VARIABLES:
         try:
@@ -38,10 +38,10 @@ def secrets() -> list[str]:
         except ValueError:  # no address
             continue
         found |= {password, unquote(password)}
-    # A short one ("a", "1") would blacken half of every text, and hides nothing
+    # A short one ("a", "1") would hide half of every text and protect nothing
     return sorted((secret for secret in found if len(secret) > 3), key=len, reverse=True)
 
 
 def reason(error: BaseException) -> str:
-    """What `error` says, in one line that is not too long, without credentials."""
+    """Return the text of `error` in one line of at most 300 characters, without credentials."""
     return redacted(" ".join(str(error).split()))[:300] or type(error).__name__

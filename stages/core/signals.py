@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP wait for the end of what must not be cut in half."""
+"""Defer Ctrl-C, SIGTERM and SIGHUP while a step runs that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Keep the first signal until the block is over; a second one is not kept."""
+    """Deliver the first signal when the block ends; deliver a second one at once."""
     if threading.current_thread() is not threading.main_thread():  # which alone gets signals
         yield
         return

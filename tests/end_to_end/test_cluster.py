@@ -18,7 +18,8 @@ from mlflow import MlflowClient
 
 from tests.end_to_end.after_sync import assert_whole
 from tests.end_to_end.test_repro import fresh, state
-from tests.end_to_end.tracking_server import Server, free_port, until
+from tests.end_to_end.tracking_server import Server
+from tests.processes import free_port, until
 from tests.project import Project
 
 

@@ -26,12 +26,6 @@ TRAIN = ("python", "-m", "stages.train", STAGE, "--force")
 REPRO = ("dvc", "repro", "--single-item", STAGE)
 
 
-@pytest.fixture(scope="module")
-def reproduced(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy with a store of its own: what happens to it here is not for other modules' tests."""
-    return reproduced.copy(tmp_path_factory.mktemp("copy") / "project")
-
-
 def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Wait for a condition, or for the end of the process."""
     while not condition() and process.poll() is None:
@@ -118,10 +112,7 @@ def whole(project: Project, expected: dict[str, str]) -> bool:
     return True
 
 
-def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(
-    reproduced: Project, tmp_path: Path
-) -> None:
-    project = reproduced.copy(tmp_path / "project")
+def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(project: Project) -> None:
     expected, lock = project.tree(OUTPUT), (project.root / "dvc.lock").read_bytes()
     alone = start(project, *TRAIN)
     assert alone.stdout

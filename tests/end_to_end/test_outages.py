@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.after_sync import assert_whole
-from tests.end_to_end.tracking_server import Server, free_port, until
+from tests.end_to_end.tracking_server import Server
+from tests.processes import free_port, until
 from tests.project import Project
 
 VARIANT = "adam-0.3"

@@ -12,16 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.screenshot import Browser, side_by_side, started
+from tests.processes import free_port
 from tests.project import ROOT, Project
-from tests.screenshot import Browser, free_port, side_by_side, started
 
 NEEDED = ("chromium", "chromedriver")
-
-
-@pytest.fixture(scope="module")
-def reproduced(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy with a store of its own: what happens to it here is not for other modules' tests."""
-    return reproduced.copy(tmp_path_factory.mktemp("copy") / "project")
 
 
 @pytest.fixture
@@ -93,7 +88,7 @@ def test_links_lead_to_the_runs_of_both_sides_and_to_mlflows_compare_page(
 @pytest.fixture(scope="module")
 def branches(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a branch `quick`, on which sgd-0.0 is another than on main; both synced."""
-    project = reproduced.copy(tmp_path_factory.mktemp("branches") / "project")
+    project = reproduced.copy(tmp_path_factory.mktemp("branches") / "project", store=False)
     project.git("checkout", "--quiet", "-b", "quick")
     with project.params() as params:
         params["optimizers"]["sgd"]["learning_rate"] = 0.07

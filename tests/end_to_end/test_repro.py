@@ -20,15 +20,9 @@ from tests.project import Project
 REPRO = ("branchmark", "repro", "--jobs", "3")
 
 
-@pytest.fixture(scope="module")
-def reproduced(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy with a store of its own."""
-    return reproduced.copy(tmp_path_factory.mktemp("copy") / "project")
-
-
 def fresh(project: Project, root: Path) -> Project:
     """The same commit with nothing reproduced."""
-    copy = project.copy(root)
+    copy = project.copy(root, store=False)
     for folder in ("runs", "reports", "data/raw", "data/prepared", ".dvc/cache"):
         shutil.rmtree(copy.root / folder)
     (copy.root / "dvc.lock").unlink()
@@ -64,10 +58,8 @@ def test_it_ends_in_the_same_state_as_dvc_repro_byte_for_byte(
     assert state(project) == expected
 
 
-def test_on_another_branch_everything_is_restored_and_nothing_trained(
-    reproduced: Project, tmp_path: Path
-) -> None:
-    project = reproduced.copy(tmp_path / "project")
+def test_on_another_branch_everything_is_restored_and_nothing_trained(project: Project) -> None:
+    before = project.tree("runs")
     project.git("switch", "--quiet", "--create", "elsewhere")
     with project.params() as params:
         params["optimizers"]["sgd"]["learning_rate"] = 0.02
@@ -77,7 +69,7 @@ def test_on_another_branch_everything_is_restored_and_nothing_trained(
     project.commit("faster")
     project.git("switch", "--quiet", "main")
     assert "up to date" in project.ok(*REPRO)
-    assert project.tree("runs") == reproduced.tree("runs")
+    assert project.tree("runs") == before
 
     # Back to parameters that were never committed together: the run-cache has them
     with project.params() as params:
@@ -98,10 +90,7 @@ def test_that_the_last_commits_results_are_elsewhere_is_no_warning_once_there_ar
     assert "warning" not in result.stderr
 
 
-def test_a_variant_that_is_removed_from_params_leaves_no_folder(
-    reproduced: Project, tmp_path: Path
-) -> None:
-    project = reproduced.copy(tmp_path / "project")
+def test_a_variant_that_is_removed_from_params_leaves_no_folder(project: Project) -> None:
     with project.params() as params:
         params["dropouts"] = [0.0]
     said = project.ok(*REPRO)
@@ -112,9 +101,8 @@ def test_a_variant_that_is_removed_from_params_leaves_no_folder(
 
 
 def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
-    reproduced: Project, tmp_path: Path
+    project: Project,
 ) -> None:
-    project = reproduced.copy(tmp_path / "project")
     with project.params() as params:
         params["train"]["epochs"] = 1
     taken = project.root / "runs/adam-0.0.partial"
@@ -144,9 +132,9 @@ def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_time(
-    reproduced: Project, tmp_path: Path, number: signal.Signals
+    project: Project, number: signal.Signals
 ) -> None:
-    project = reproduced.copy(tmp_path / "project")
+    before = state(project)
     process = subprocess.Popen(
         [*REPRO, "--force", "study", "train"], cwd=project.root, env=project.env(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -162,13 +150,10 @@ def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_ti
     assert not [child for child in below if child.is_running()]
     assert not list((project.root / "runs").glob("*.partial"))
     project.ok(*REPRO)
-    assert state(project) == state(reproduced)
+    assert state(project) == before
 
 
-def test_forced_stages_train_though_their_seeds_are_finished(
-    reproduced: Project, tmp_path: Path
-) -> None:
-    project = reproduced.copy(tmp_path / "project")
+def test_forced_stages_train_though_their_seeds_are_finished(project: Project) -> None:
     log = project.root / ".dvc/tmp/repro/train@sgd-0.0.log"
     project.ok(*REPRO, "--force", "train@sgd-0.0")
     assert "seed 1: " in log.read_text()
@@ -182,10 +167,7 @@ def test_forced_stages_train_though_their_seeds_are_finished(
     assert log.read_text().count("taken over") == 2
 
 
-def test_it_waits_for_another_dvc_and_needs_no_activated_environment(
-    reproduced: Project, tmp_path: Path
-) -> None:
-    project = reproduced.copy(tmp_path / "project")
+def test_it_waits_for_another_dvc_and_needs_no_activated_environment(project: Project) -> None:
     with project.params() as params:
         params["target"]["validation_accuracy"] = 0.5
     (project.root / ".dvc/tmp").mkdir(exist_ok=True)
@@ -202,8 +184,7 @@ def test_it_waits_for_another_dvc_and_needs_no_activated_environment(
     assert "evaluate: done" in said
 
 
-def test_a_persons_own_stage_is_run_too(reproduced: Project, tmp_path: Path) -> None:
-    project = reproduced.copy(tmp_path / "project")
+def test_a_persons_own_stage_is_run_too(project: Project) -> None:
     file = project.root / "dvc.yaml"
     own = (
         "stages:\n  own:\n    cmd: [echo one > own.txt, echo two >> own.txt]\n    outs: [own.txt]\n"
@@ -214,19 +195,13 @@ def test_a_persons_own_stage_is_run_too(reproduced: Project, tmp_path: Path) -> 
     assert (project.root / "own.txt").read_text() == "one\ntwo\n"
 
 
-def test_a_lock_file_that_dvc_left_half_written_is_no_obstacle(
-    reproduced: Project, tmp_path: Path
-) -> None:
-    project = reproduced.copy(tmp_path / "project")
+def test_a_lock_file_that_dvc_left_half_written_is_no_obstacle(project: Project) -> None:
     (project.root / ".dvc/tmp").mkdir(exist_ok=True)
     (project.root / ".dvc/tmp/rwlock").write_text("")
     assert "up to date" in project.ok(*REPRO)
 
 
-def test_a_dvc_lock_that_dvc_left_half_written_is_one_sentence_that_helps(
-    reproduced: Project, tmp_path: Path
-) -> None:
-    project = reproduced.copy(tmp_path / "project")
+def test_a_dvc_lock_that_dvc_left_half_written_is_one_sentence_that_helps(project: Project) -> None:
     lock = project.root / "dvc.lock"
     expected = lock.read_bytes()
     lock.write_bytes(b"")

@@ -30,9 +30,7 @@ TRAININGS = {f"train@{name}" for name in GRID} | STUDIES
 
 
 def runs(project: Project, query: str = "") -> list[Any]:
-    client = MlflowClient(project.uri())
-    experiment = client.get_experiment_by_name("fashion-mnist")
-    return list(client.search_runs([experiment.experiment_id], query, max_results=1000))
+    return project.runs(query)
 
 
 def results(project: Project) -> dict[str, Any]:
@@ -220,9 +218,9 @@ np.save("prediction.npy", model.predict((images / np.float32(255)).astype(np.flo
 # Running it again
 
 
-def test_a_second_repro_runs_nothing(reproduced: Project) -> None:
-    assert "Data and pipelines are up to date." in reproduced.ok("dvc", "repro")
-    assert reproduced.git("status", "--porcelain") == ""
+def test_a_second_repro_runs_nothing(project: Project) -> None:
+    assert "Data and pipelines are up to date." in project.ok("dvc", "repro")
+    assert project.git("status", "--porcelain") == ""
 
 
 def test_a_stage_forced_again_trains_again_and_leaves_the_same_bytes(project: Project) -> None:

@@ -7,7 +7,6 @@ import pwd
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import pytest
 from stages.data.arrays import Split
 from stages.tracking import runs
 from stages.tracking import views as view
+from tests.processes import free_port, until
 from tests.project import ROOT, Project
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
@@ -35,12 +35,6 @@ ENCODING = ["--encoding", "UTF8", "--template", "template0"]  # psycopg needs it
 pytestmark = pytest.mark.skipif(
     not BINARIES, reason="Debian's PostgreSQL is not installed (apt-get install postgresql)"
 )
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager
@@ -147,7 +141,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:
-            wait_for(address, folder / "log")
+            until(lambda: answers(address), 60, f"{folder}/log: the server does not start")
             from mlflow.server.auth.client import AuthServiceClient
 
             os.environ["MLFLOW_TRACKING_USERNAME"] = "admin"
@@ -162,6 +156,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             os.environ |= kept
 
 
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{address}/health", timeout=2)
+    except OSError:
+        return False
+    return True
+
+
 def command() -> list[str]:
     """The options of `mlflow server` in docs/server.md, without those that say where."""
     text = (ROOT / "docs/server.md").read_text()
@@ -170,17 +172,6 @@ def command() -> list[str]:
     words = found[1].replace("\\\n", " ").split()
     i = words.index("--artifacts-destination")
     return words[:i] + words[i + 2 :]
-
-
-def wait_for(address: str, log: Path) -> None:
-    for _ in range(300):
-        time.sleep(0.2)
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=2)
-            return
-        except OSError:
-            continue
-    raise AssertionError(log.read_text())
 
 
 def start(project: Project, env: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:
@@ -232,9 +223,9 @@ def test_rows_that_two_processes_add_at_once_are_taken_by_both(server: Server) -
 def test_two_peoples_sync_at_once_do_no_harm_and_no_password_is_kept_anywhere(
     server: Server, reproduced: Project, tmp_path: Path
 ) -> None:
-    alice = reproduced.copy(tmp_path / "alice")
+    alice = reproduced.copy(tmp_path / "alice", store=False)
     alice.keep("sgd-0.0", "adam-0.3")
-    bob = alice.copy(tmp_path / "bob")
+    bob = alice.copy(tmp_path / "bob", store=False)
     mine, his = server.person("alice"), server.person("bob")
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{server.address}/api/2.0/mlflow/experiments/get?experiment_id=0")

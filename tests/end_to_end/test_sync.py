@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from stages.tracking import liveness as process
 from stages.training import model_file as keras_file
 from tests.end_to_end.after_sync import assert_whole
-from tests.end_to_end.tracking_server import until
+from tests.processes import until
 from tests.project import Project
 
 LIVE_METRICS = ("system/", "epoch_seconds", "samples_per_second", "seconds_to_target")
@@ -31,12 +31,7 @@ NOT_COMPARED = {  # by nature: who, where and when, and what only sync knows
 
 
 def runs(project: Project, query: str = "") -> list[Any]:
-    client = MlflowClient(project.uri())
-    experiment = client.get_experiment_by_name("fashion-mnist")
-    order = ["attributes.start_time ASC"]  # the first of a fingerprint is that of `dvc repro`
-    return list(
-        client.search_runs([experiment.experiment_id], query, max_results=1000, order_by=order)
-    )
+    return project.runs(query, "attributes.start_time ASC")  # first that of `dvc repro`
 
 
 def live_on(project: Project, branch: str) -> set[str]:
@@ -69,7 +64,7 @@ def content(project: Project) -> list[str]:
 @pytest.fixture(scope="module")
 def branched(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Two branches of which one differs in one variant, and no store. Not changed by its tests."""
-    project = reproduced.copy(tmp_path_factory.mktemp("sync") / "project")
+    project = reproduced.copy(tmp_path_factory.mktemp("sync") / "project", store=False)
     project.git("switch", "--quiet", "--create", "warm")
     with project.params() as params:
         params["optimizers"]["sgd"]["learning_rate"] = 0.02
@@ -77,7 +72,7 @@ def branched(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> P
     project.commit("sgd learns faster; only one variant is trained yet")
     project.git("switch", "--quiet", "main")
     project.git("tag", "before", "main~1")  # there was no dvc.lock
-    for path in project.root.glob("mlflow.db*"):
+    for path in project.root.glob("mlflow.db*"):  # that of the training above
         path.unlink()
     shutil.rmtree(project.root / "mlruns", ignore_errors=True)
     return project
@@ -345,7 +340,7 @@ def test_runs_of_processes_that_are_gone_become_killed_and_others_are_left_alone
 def test_a_sync_killed_midway_is_carried_on_by_the_next_one_with_nothing_twice(
     reproduced: Project, tmp_path: Path
 ) -> None:
-    project = reproduced.copy(tmp_path / "project")
+    project = reproduced.copy(tmp_path / "project", store=False)
     database = project.root / "mlflow.db"
 
     def recorded(count: int) -> bool:
@@ -540,7 +535,7 @@ def in_cache(project: Project, md5: str) -> Path:
 def test_outputs_of_revisions_before_the_redesign_are_restored_with_their_scores(
     reproduced: Project, tmp_path: Path
 ) -> None:
-    project = reproduced.copy(tmp_path / "project")
+    project = reproduced.copy(tmp_path / "project", store=False)
     project.keep("elu", "adam-0.0")
     lock, files = (project.root / "dvc.lock").read_text(), project.root / "runs/elu"
     history = (files / "history.csv").read_text()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import requests
 from mlflow import MlflowClient
+
+from tests.processes import free_port, until
 
 
 class Server:
@@ -57,18 +55,3 @@ class Server:
         if experiment is None:
             return []
         return list(self.client.search_runs([experiment.experiment_id], max_results=1000))
-
-
-def free_port() -> int:
-    """A port where nobody listens."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], bool], seconds: float, complaint: str) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, complaint
-        time.sleep(0.02)

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -16,6 +15,7 @@ import pytest
 
 from stages.repro.local import PreloadedDvc
 from stages.vcs import dvc as vcs
+from tests.processes import until
 
 PIPELINE = """
 stages:
@@ -43,13 +43,6 @@ def dvc(folder: Path) -> Iterator[PreloadedDvc]:
     started = PreloadedDvc(force=True)
     yield started
     started.stop()
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_each_command_has_its_own_log_exit_code_and_environment(

@@ -1,5 +1,5 @@
-"""`python -m tests.screenshot main elu`: MLflow's pages of this project and these two branches, for
-the README.
+"""Pictures of MLflow's pages for the README: `python -m benchmarks.screenshot main elu`, with
+the branches to show.
 
 Needs chromium and chromedriver (Debian: `apt install chromium-driver`), which it speaks to in
 plain WebDriver, W3C 2018.
@@ -8,7 +8,6 @@ plain WebDriver, W3C 2018.
 from __future__ import annotations
 
 import base64
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
+from tests.processes import free_port
 
 TABLE, BRANCHES = Path("docs/mlflow.png"), Path("docs/branches.png")
 
@@ -31,13 +32,6 @@ SEARCH = "//input[@data-testid='search-box']"
 ASSISTANT = '[data-component-id="mlflow.assistant.chat_panel.close"]'
 BANNER = '[data-component-id="mlflow.experiment_page.shared_view.dismiss"]'
 ALL, ENTER = "\ue009a\ue000", "\ue007"  # Ctrl-A and the key, in WebDriver's words
-
-
-def free_port() -> int:
-    """A port on this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

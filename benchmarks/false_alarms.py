@@ -1,4 +1,4 @@
-"""`python -m tests.false_alarms`: how often `branchmark compare` cries wolf, and what it finds.
+"""How often `compare` cries wolf, and what it finds: `python -m benchmarks.false_alarms`.
 
 Trains one variant with 20 seeds, for real, and compares disjoint sets of five of them with each
 other, many times over: nothing differs but luck, so every *better* or *worse* is a false alarm.

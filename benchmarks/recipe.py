@@ -1,4 +1,4 @@
-"""What equal bits cost: `python -m tests.recipe` measures an epoch with and without the recipe.
+"""What equal bits cost an epoch, with the recipe and without: `python -m benchmarks.recipe`.
 
 Both ways take turns, each in a process of its own, on the prepared data. "Without" is
 `stages/training/arithmetic.py` less the cap on oneDNN, the two optimizations that are off, and the
@@ -71,7 +71,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             for way, seconds in took.items():
                 begin = time.perf_counter()
-                command = [sys.executable, "-m", "tests.recipe", name, way]
+                command = [sys.executable, "-m", "benchmarks.recipe", name, way]
                 out = subprocess.run(command, capture_output=True, text=True, check=True)
                 seconds.append(float(out.stdout))
                 print(f"{name} {way}: {seconds[-1]:.3f} ({time.perf_counter() - begin:.0f} s)")

@@ -1,6 +1,6 @@
 """`make bench`: this working tree beside an earlier commit, on the real data, in one run.
 
-    python -m tests.bench --before 316655b --grid
+    python -m benchmarks.bench --before 316655b --grid
 
 Each side is a copy of its own with a store of its own. They take turns, so that whatever else the
 machine does meets both.

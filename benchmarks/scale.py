@@ -1,4 +1,4 @@
-"""How `repro`, `compare` and `sync` grow: `python -m tests.scale 14 50 200`.
+"""How `repro`, `compare` and `sync` grow: `python -m benchmarks.scale 14 50 200`.
 
 Builds a project of so many variants whose training program trains nothing: it takes a real result
 of a small network and writes it under its own fingerprint. What is measured is all the rest.

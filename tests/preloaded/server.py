@@ -1,0 +1,120 @@
+"""Import what takes long, then fork for each program that a client asks for."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+# As stages/training/arithmetic.py sets them before it imports TensorFlow
+FIXED = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "1", "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3",
+}  # fmt: skip
+MODULES = (
+    "tensorflow", "keras", "pandas", "scipy.stats", "matplotlib.figure", "sklearn.model_selection",
+    "mlflow", "mlflow.tensorflow", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.artifact.local_artifact_repo", "mlflow.tracking.client", "plotly.graph_objects",
+    "psutil", "pooch", "pydantic", "requests", "rich.live", "rich.table", "ruamel.yaml", "typer",
+    "dvc.analytics", "dvc.api", "dvc.cachemgr", "dvc.cli.parser", "dvc.commands.checkout",
+    "dvc.commands.repro", "dvc.commands.status", "dvc.data_cloud", "dvc.dependency.param",
+    "dvc.repo.experiments", "dvc.repo.metrics", "dvc.repo.params", "dvc.repo.plots",
+    "dvc.repo.reproduce", "dvc.repo.stage", "dvc.stage.cache", "dvc.stage.run",
+    "dvc.utils.strictyaml", "dvc_data.index", "networkx", "pyparsing", "scmrepo.git",
+)  # fmt: skip
+
+
+def main(folder: str) -> None:
+    """Serve until the input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
+    before = dict(os.environ)
+    os.environ.update(FIXED)
+    gc.disable()
+    for name in MODULES:
+        with suppress(ModuleNotFoundError):  # another version: the program imports it itself
+            import_module(name)
+    gc.freeze()
+    gc.enable()
+    os.environ.clear()
+    os.environ.update(before)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{folder}/binding")
+    listener.listen(64)
+    os.rename(f"{folder}/binding", f"{folder}/socket")
+    while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in ready:
+            return
+        client, _ = listener.accept()
+        if not os.fork():
+            listener.close()
+            answer(client)
+        client.close()
+
+
+def answer(client: socket.socket) -> None:
+    """Fork once more, for the program; say its number and how it ended. Without the client, it
+    is killed with all that it has started."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, streams, _, _ = socket.recv_fds(client, 1, 3)
+    request = json.loads(client.makefile().readline())
+    program = os.fork()
+    if not program:
+        client.close()
+        run(request, streams)
+    for stream in streams:
+        os.close(stream)
+    with suppress(OSError):  # the program does it too: whoever is first
+        os.setpgid(program, program)
+    client.sendall(f"{program}\n".encode())
+    ended = os.pidfd_open(program)
+    ready, _, _ = select.select([ended, client], [], [])
+    if ended not in ready:
+        with suppress(ProcessLookupError):
+            os.killpg(program, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+    with suppress(OSError):
+        client.sendall(f"{code}\n".encode())
+    os._exit(0)
+
+
+def run(request: dict[str, Any], streams: list[int]) -> None:
+    """Be the program; it ends as programs do, with what they have registered for their end."""
+    with suppress(OSError):
+        os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN if number in request["ignored"] else signal.SIG_DFL)
+    if signal.SIGINT not in request["ignored"]:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 (until the program ends)
+    if os.environ.get("PYTHONUNBUFFERED"):
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.executable = request["executable"]
+    name, arguments = request["name"], request["arguments"]
+    if name == "python":
+        sys.path.insert(0, os.getcwd())
+        _, name, *arguments = arguments  # -m
+    if name == "branchmark":  # the script of this project's own environment, wherever it is called
+        sys.path.insert(0, os.environ["TESTS_ROOT"])
+        name = "stages.cli"
+    sys.argv = [name, *arguments]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
