@@ -21,9 +21,17 @@ HEADLINE = (
 )  # fmt: skip
 
 
+MAY_LACK = ("epochs_to_target",)  # also a training that went well may never reach the target
+
+
 def finite(value: float) -> float | None:
     """Return a number that JSON knows: None for those of a training that diverged."""
     return value if math.isfinite(value) else None
+
+
+def loaded(text: str) -> Any:
+    """Read JSON; ``NaN`` and ``Infinity``, which it does not know and Python writes, as null."""
+    return json.loads(text, parse_constant=lambda _: None)
 
 
 def checked(seeds: dict[int, dict[str, Any]]) -> dict[int, Scores]:
@@ -76,6 +84,15 @@ class Result:
         return known if known and len(known) == len(values) else None
 
     @property
+    def diverged(self) -> list[int]:
+        """The seeds whose training diverged, in their order: a score of theirs is no number."""
+        return [
+            seed
+            for seed in sorted(self.seeds)
+            if any(v is None and name not in MAY_LACK for name, v in self.seeds[seed].items())
+        ]
+
+    @property
     def names(self) -> list[str]:
         """The scores that there are."""
         return list(next(iter(self.seeds.values()), {}))
@@ -106,7 +123,7 @@ class Result:
             ValueError: it is something else.
         """
         try:
-            content: dict[str, Any] = json.loads(text)
+            content: dict[str, Any] = loaded(text)
             seeds = {int(seed): dict(scores) for seed, scores in content["seeds"].items()}
             fingerprints = {seed: str(each.pop("fingerprint")) for seed, each in seeds.items()}
             return cls(str(content["fingerprint"]), checked(seeds), fingerprints)
@@ -144,7 +161,7 @@ def parse_old(text: str, seeds: list[int]) -> dict[str, Result]:
         ValueError: it is something else.
     """
     try:
-        entries = json.loads(text).items()
+        entries = loaded(text).items()
         return {
             old_name(key): Result.of_old(entry, seeds)
             for key, entry in entries

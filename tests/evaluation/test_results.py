@@ -32,6 +32,18 @@ def test_there_is_no_mean_where_a_seed_has_no_value() -> None:
     assert json.loads(RESULT.headline())["epochs_to_target"] is None
 
 
+def test_a_seed_whose_training_diverged_is_named_and_one_that_missed_the_target_is_not() -> None:
+    assert RESULT.diverged == []
+    for value in ("null", "NaN", "-Infinity"):  # earlier versions wrote what is no JSON
+        text = RESULT.text().replace('"validation_loss": 0.25', f'"validation_loss": {value}')
+        found = Result.parse(text)
+        assert found.diverged == [1]
+        assert found.mean("validation_loss") is None
+        json.loads(found.text(), parse_constant=pytest.fail)
+    entry = {"fingerprint": "f", "test": {"loss": {"seeds": [0.5, float("inf")]}}}
+    assert results.parse_old(json.dumps({"adam": entry}), [7, 5])["adam"].diverged == [5]
+
+
 def test_old_metrics_become_results_by_the_names_of_today() -> None:
     entry = {"fingerprint": "f", "test": {"accuracy": {"mean": 1.5, "seeds": [1, 2]}}}
     entry["loss_gap"] = {"mean": None, "seeds": [None, 3]}
@@ -45,7 +57,7 @@ def test_old_metrics_become_results_by_the_names_of_today() -> None:
     assert found["sgd-0.3"] == Result("f", seeds, {})
 
 
-@pytest.mark.parametrize("value", ["0.9", [1], True, float("nan"), 10**400, {"a": 1}])
+@pytest.mark.parametrize("value", ["0.9", [1], True, 10**400, {"a": 1}])
 def test_what_is_no_number_is_no_score(value: Any) -> None:
     seeds = {"1": {"fingerprint": "a", "test_accuracy": value}}
     with pytest.raises(ValueError, match="test_accuracy of seed 1 is no"):
