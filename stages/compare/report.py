@@ -134,8 +134,8 @@ def tags(found: Comparison) -> dict[str, str]:
         row.metric.score: f"{verdict(row)}, {difference(row)}{unit(row.metric)} ({row.variant})"
         for row in found.overall
     }
-    told = {score: escape.line(text) for score, text in {**lines, "with": title(found)}.items()}
-    return {f"compare.{name}": text for name, text in told.items()}
+    lines["with"] = title(found)
+    return {f"compare.{name}": escape.line(text) for name, text in lines.items()}
 
 
 def warnings(found: Comparison) -> list[str]:
