@@ -17,7 +17,7 @@ from rich.progress import track
 
 from stages.compare.comparison import METRICS, Row, Settings, judged
 from stages.data import arrays
-from stages.evaluation.intervals import of_pairs
+from stages.evaluation.intervals import STEPS, of_pairs
 from stages.evaluation.verdicts import BETTER, WORSE
 from stages.params import schema as params
 from stages.training import epoch, layers
@@ -61,7 +61,7 @@ def rows(base: Table, head: Table, before: Any, after: Any) -> list[Row]:
     for metric in METRICS:
         one = [base[metric.name][i] for i in before]
         other = [head[metric.name][i] for i in after]
-        made.append(Row("", ("", ""), metric, ({}, {}), of_pairs(one, other, metric.step)))
+        made.append(Row("", ("", ""), metric, ({}, {}), of_pairs(one, other, STEPS[metric.score])))
     compare = params.load().compare
     return judged(made, Settings(compare.confidence, compare.min_effect.model_dump()))
 

@@ -18,7 +18,7 @@ import numpy as np
 from stages.compare import changes
 from stages.compare.snapshot import Snapshot
 from stages.evaluation import intervals, verdicts
-from stages.evaluation.intervals import Estimate, Interval
+from stages.evaluation.intervals import STEPS, Estimate, Interval
 from stages.evaluation.results import Result
 from stages.evaluation.verdicts import DIVERGED, FEW, WORSE
 
@@ -42,8 +42,6 @@ class Metric:
         sign: 1 where more is better, -1 where less is.
         min_effect: the smallest effect that matters where the base's `params.yaml` names none, as
             those from before there was one for each metric; in the unit that is shown.
-        step: what it is counted in, in that unit; of accuracy one of `prepare.validation_size`
-            images.
         scale: from the score to what is shown: 100 for accuracy points.
         digits: decimals that are shown.
     """
@@ -53,16 +51,15 @@ class Metric:
     score: str
     sign: int
     min_effect: float
-    step: float
     scale: float = 1
     digits: int = 4
 
 
 METRICS = (
-    Metric("validation accuracy", "accuracy", "validation_accuracy", 1, 0.5, 100 / 12000, 100, 2),
-    Metric("validation loss", "loss", "validation_loss", -1, 0.01, 1e-6),
-    Metric("loss gap", "loss gap", "loss_gap", -1, 0.01, 1e-6),
-    Metric("epochs to target", "epochs", "epochs_to_target", -1, 1, 1, digits=1),
+    Metric("validation accuracy", "accuracy", "validation_accuracy", 1, 0.5, 100, 2),
+    Metric("validation loss", "loss", "validation_loss", -1, 0.01),
+    Metric("loss gap", "loss gap", "loss_gap", -1, 0.01),
+    Metric("epochs to target", "epochs", "epochs_to_target", -1, 1, digits=1),
 )
 
 
@@ -99,7 +96,7 @@ class Row:
     """One variant and metric, or one metric of all changed variants, and what it says.
 
     Attributes:
-        variant: its name; of an overall line how many there are.
+        variant: its name; of an overall line ``all 19 changed``.
         fingerprints: of base and head.
         metric: what was measured.
         values: by seed, of base and head, in the unit that is shown; without seeds that diverged.
@@ -270,14 +267,10 @@ def conflict(name: str, base: Snapshot, head: Snapshot, scores: set[str]) -> Con
 def measured(name: str, metric: Metric, base: Snapshot, head: Snapshot) -> Row:
     """Return what both sides have of a variant and metric, not judged yet."""
     before, after = base.results[name], head.results[name]
-    size = base.params.get("prepare")
-    size = size.get("validation_size") if isinstance(size, Mapping) else None
-    if metric.score == "validation_accuracy" and type(size) is int and size > 0:
-        metric = replace(metric, step=metric.scale / size)
     values = (known(base, name, metric), known(head, name, metric))
     diverged = (len(before.diverged), len(after.diverged))
     prints = (before.fingerprint, after.fingerprint)
-    return Row(name, prints, metric, values, estimate(*values, metric.step), diverged)
+    return Row(name, prints, metric, values, estimate(*values, STEPS[metric.score]), diverged)
 
 
 def estimate(base: Values, head: Values, step: float) -> Estimate:
@@ -321,10 +314,10 @@ def overall(metric: Metric, rows: Sequence[Row]) -> Row | None:
     if not own:
         return None
     sides = [averaged([row.values[i] for row in sound]) for i in (0, 1)]
-    step = own[0].metric.step / math.sqrt(len(sound) or 1)  # rounding errors average out as well
     lost = (sum(row.diverged[0] for row in own), sum(row.diverged[1] for row in own))
-    name = f"{len(own)} variant{'s' * (len(own) != 1)}"
-    return Row(name, ("", ""), own[0].metric, (sides[0], sides[1]), estimate(*sides, step), lost)
+    name = f"all {len(own)} changed" if len(own) > 1 else own[0].variant
+    found = estimate(*sides, STEPS[metric.score])
+    return Row(name, ("", ""), metric, (sides[0], sides[1]), found, lost)
 
 
 def averaged(values: Sequence[Values]) -> Values:

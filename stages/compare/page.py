@@ -25,11 +25,12 @@ from stages.compare.report import (
     headline,
     inputs,
     legend,
+    line,
     matrix,
     method,
     nowhere,
+    summary,
     title,
-    unit,
     verdict,
     warnings,
 )
@@ -114,31 +115,29 @@ def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: s
         f"<p class='answer'>{html(proof)}</p>" if proof else "",
         f"<h1>{name}</h1>",
         f"<p class='answer'>{html(headline(found))}</p>",
-        *(f"<p>{html(line)}</p>" for line in warnings(found)),
-        overall(found.overall),
+        overall(found),
         verdicts(found.rows),
-        details(found.rows, pages),
+        *(f"<p>{html(sentence)}</p>" for sentence in warnings(found)),
     ]
     if rows := inputs(changes):
         lines = [[html(text) for text in row] for row in rows]
         parts += ["<h2>What changed</h2>", table(("what", "base", "head"), lines)]
-    parts += ["<h2>Curves</h2>", curves(found)]
-    how = f"<code>{html(command(found))}</code>: {html(method(found))}"
-    parts.append(f"<p class='method'>{how}</p>")
+    parts += [details(found.rows, pages), "<h2>Curves</h2>", curves(found)]
+    how = f": {html(method(found))}" if found.rows else ""
+    parts.append(f"<p class='method'><code>{html(command(found))}</code>{how}</p>")
     return "\n".join([*parts, f"<script>{SCRIPT}</script>"]) + "\n"
 
 
-def overall(rows: Sequence[Row]) -> str:
+def overall(found: Comparison) -> str:
     """All changed variants together, a line a metric."""
-    if not rows:
+    if not found.overall:
         return ""
     lines = [
-        f"<tr><td>{row.metric.name}</td><td>{html(difference(row) + unit(row.metric))}</td>"
-        f"<td{look(row)}>{html(verdict(row))}</td></tr>"
-        for row in rows
+        f"<tr><td>{metric}</td><td>{html(size)}</td><td{look(row)}>{html(said)}</td></tr>"
+        for row in found.overall
+        for metric, size, said in [line(row)]
     ]
-    columns = (f"all changed ({rows[0].variant})", "difference [interval]", "verdict")
-    return framed(columns, lines)
+    return framed([html(text) for text in summary(found)], lines)
 
 
 def verdicts(rows: Sequence[Row]) -> str:

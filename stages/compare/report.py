@@ -1,7 +1,7 @@
 """A comparison as text: for the terminal, as Markdown for a pull request, as JSON.
 
-All have the same order: the answer in a line, all variants together, variants by metrics, and,
-where it is asked for, each row with its interval.
+All have the same order: the answer in a line, all variants together, variants by metrics, what the
+verdicts do not say, what changed, and each row with its interval.
 """
 
 from __future__ import annotations
@@ -92,9 +92,20 @@ def cell(row: Row | None) -> str:
     """A row in the matrix: ``▲ +0.66``; ``? +2.4 ~38`` if about so many seeds would tell."""
     if row is None:
         return ""
-    enough = f" ~{row.needed}" if row.needed else f" >{verdicts.MOST}"
     shown = number(row.estimate.mean, row.metric.digits, "+")
-    return f"{MARKS[row.verdict]} {shown}{enough * (row.verdict == UNKNOWN)}"
+    return f"{MARKS[row.verdict]} {shown} {enough(row)}".rstrip()
+
+
+def mark(row: Row) -> str:
+    """``▲ better``; ``? ~38``."""
+    return f"{MARKS[row.verdict]} {enough(row) or row.verdict}"
+
+
+def enough(row: Row) -> str:
+    """``~38`` if about so many seeds would tell, ``>100``, or nothing."""
+    if row.verdict != UNKNOWN:
+        return ""
+    return f"~{row.needed}" if row.needed else f">{verdicts.MOST}"
 
 
 def legend() -> str:
@@ -104,8 +115,18 @@ def legend() -> str:
 
 
 def unit(metric: Metric) -> str:
-    """``points``, or nothing."""
-    return " points" if metric.scale == 100 else ""
+    """``, points``, or nothing."""
+    return ", points" if metric.scale == 100 else ""
+
+
+def line(row: Row) -> tuple[str, str, str]:
+    """An overall line: ``accuracy, points``, the difference and the verdict."""
+    return row.metric.short + unit(row.metric), difference(row), verdict(row)
+
+
+def summary(found: Comparison) -> tuple[str, str, str]:
+    """The header of the overall lines."""
+    return found.overall[0].variant, "difference [interval]", "verdict"
 
 
 def headline(found: Comparison) -> str:
@@ -131,7 +152,7 @@ def variants(count: int, what: str) -> str:
 def tags(found: Comparison) -> dict[str, str]:
     """The overall lines as tags of MLflow: ``compare.loss_gap: ▲ better, -0.0126 [...]``."""
     lines = {
-        row.metric.score: f"{verdict(row)}, {difference(row)}{unit(row.metric)} ({row.variant})"
+        row.metric.score: f"{verdict(row)}, {difference(row)}{unit(row.metric)}, {row.variant}"
         for row in found.overall
     }
     lines["with"] = title(found)
@@ -212,21 +233,15 @@ def terminal(
     proof: str = "",
     every: bool = False,
 ) -> None:
-    """Print the answer, what changed and the matrix; each row with its interval where `every`."""
+    """Print the answer, the matrix and what changed; each row with its interval where `every`."""
     if proof:
         console.print(told(proof, "bold"))
     console.print(told(title(found), "bold"))
     console.print(told(headline(found), "bold"))
-    rows = inputs(changes)
-    for what, before, after in rows if every else rows[:SHOWN]:
-        console.print(told(f"{what}: {before}{f' → {after}' if after else ''}"))
-    if len(rows) > SHOWN and not every:
-        console.print(told(f"and {len(rows) - SHOWN} more changes: `--all` lists them", "dim"))
     if found.overall:
-        table = plain_table(f"all changed ({found.overall[0].variant})", "difference", "verdict")
+        table = plain_table(*summary(found))
         for row in found.overall:
-            line = (row.metric.name, difference(row) + unit(row.metric), verdict(row))
-            table.add_row(*map(told, line), style=STYLES[row.verdict])
+            table.add_row(*map(told, line(row)), style=STYLES[row.verdict])
         console.print(table)
     if found.rows:
         table = plain_table("variant", *(metric.short for metric in METRICS))
@@ -235,16 +250,23 @@ def terminal(
             table.add_row(told(name), *(colored(row, pages) for row in shown))
         console.print(table)
         console.print(told(legend(), "dim"))
+    for sentence in warnings(found):
+        console.print(told(sentence, STYLES[WORSE]))
+    rows = inputs(changes)
+    for what, before, after in rows if every else rows[:SHOWN]:
+        console.print(told(f"{what}: {before}{f' → {after}' if after else ''}"))
+    if len(rows) > SHOWN and not every:
+        console.print(told(f"and {len(rows) - SHOWN} more changes: `--all` lists them", "dim"))
     if found.rows and every:
-        table = plain_table(*COLUMNS)
+        table = plain_table(*COLUMNS, gap=1)
         for row in found.rows:
-            linked = zip(cells(row), pages(row).each(), strict=True)
+            short = [row.variant, row.metric.short, *cells(row)[2:5], mark(row)]
+            linked = zip(short, pages(row).each(), strict=True)
             texts = [told(text, f"link {url}" if url else "") for text, url in linked]
             table.add_row(*texts, style=STYLES[row.verdict])
         console.print(table)
-    for sentence in warnings(found):
-        console.print(told(sentence, STYLES[WORSE]))
-    console.print(Text(method(found), style="dim"))
+    if found.rows:
+        console.print(Text(method(found), style="dim"))
 
 
 def told(text: str, style: str = "") -> Text:
@@ -252,10 +274,10 @@ def told(text: str, style: str = "") -> Text:
     return Text(escape.line(text), style=style)
 
 
-def plain_table(*columns: str) -> Table:
-    """A narrow table: no lines but that below the header."""
+def plain_table(*columns: str, gap: int = 2) -> Table:
+    """A narrow table: no lines but that below the header, columns apart by `gap`."""
     return Table(
-        *columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False
+        *columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap - 1, 0, 0), show_edge=False
     )
 
 
@@ -277,19 +299,9 @@ def as_markdown(
     safe = escape.markdown
     parts = [f"**{safe(proof)}**"] if proof else []
     parts += [f"### {safe(title(found))}", f"**{safe(headline(found))}**"]
-    if lines := warnings(found):
-        parts.append("\n".join(f"- {safe(line)}" for line in lines))
     if found.overall:
-        lines_of = [
-            [row.metric.name, difference(row) + unit(row.metric), f"**{verdict(row)}**"]
-            for row in found.overall
-        ]
-        columns = [f"all changed ({found.overall[0].variant})", "difference [interval]", "verdict"]
-        parts.append(tables.markdown(columns, lines_of))
-    if rows := inputs(changes):
-        changed = [[safe(text) for text in row] for row in rows]
-        table = tables.markdown(["changed", "base", "head"], changed)
-        parts.append(table if len(rows) <= SHOWN else folded(f"{len(rows)} changes", table))
+        lines = [(metric, size, f"**{said}**") for metric, size, said in map(line, found.overall)]
+        parts.append(tables.markdown([safe(text) for text in summary(found)], lines))
     if found.rows:
         names = ["variant", *(metric.short for metric in METRICS)]
         by_variant = [
@@ -297,6 +309,13 @@ def as_markdown(
             for name, by_score in matrix(found.rows).items()
         ]
         parts += [tables.markdown(names, by_variant), legend()]
+    if sentences := warnings(found):
+        parts.append("\n".join(f"- {safe(sentence)}" for sentence in sentences))
+    if rows := inputs(changes):
+        changed = [[safe(text) for text in row] for row in rows]
+        table = tables.markdown(["changed", "base", "head"], changed)
+        parts.append(table if len(rows) <= SHOWN else folded(f"{len(rows)} changes", table))
+    if found.rows:
         each = [
             [
                 f"[{safe(text)}]({url})" if url else safe(text)
@@ -306,7 +325,8 @@ def as_markdown(
         ]
         count = f"{len(each)} rows with their intervals"
         parts.append(folded(count, tables.markdown(COLUMNS, each)))
-    return "\n\n".join([*parts, f"<sub>`{command(found)}`: {method(found)}</sub>"]) + "\n"
+    how = f": {method(found)}" if found.rows else ""
+    return "\n\n".join([*parts, f"<sub>`{command(found)}`{how}</sub>"]) + "\n"
 
 
 def folded(summary: str, text: str) -> str:

@@ -16,14 +16,13 @@ from typing import Any
 import pandas as pd
 
 from stages.evaluation import intervals, verdicts
-from stages.evaluation.intervals import Interval
+from stages.evaluation.intervals import STEPS, Interval
 from stages.evaluation.results import Result
 from stages.evaluation.verdicts import FAILS, FEW, HOLDS, UNKNOWN
 from stages.params.schema import Params
 from stages.training.history import METRICS
 
 EPOCHS = (1, 5, 10, 20)  # of the notebook's tables
-STEPS = {"epochs_to_target": 1, None: 1}  # what is counted in epochs shows no scatter below one
 ABOVE, BELOW = (0.0, math.inf), (-math.inf, 0.0)
 ORDER = ("elu", "leaky_relu", "relu", "tanh", "sigmoid")
 FASTER = ("momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam")
@@ -71,14 +70,16 @@ def judge(
     for claim in claims:
         family = sum(other.number == claim.number for other in claims)
         level = intervals.corrected(params.compare.confidence, family)
-        floor = STEPS.get(claim.score, 0) * math.sqrt(1 / 6)  # of a difference, as `of_pairs`
-        estimate = intervals.of_mean(claim.values, floor)
+        step = STEPS.get(claim.score or "", 1)  # of an epoch
+        estimate = intervals.of_mean(claim.values, math.sqrt(2) * intervals.rounding(step))
         interval = estimate.interval(level)
         low, high = claim.true
         effect = getattr(params.compare.min_effect, claim.score or "", (high - low) / 2)
         difference = effect if claim.true in (ABOVE, BELOW) else None
         verdict = verdicts.claimed(interval, claim.true, difference)
-        enough = verdicts.needed(estimate.scatter, effect, level, estimate.seeds)
+        enough = None
+        if verdict == UNKNOWN:
+            enough = verdicts.needed(estimate.scatter, effect, level, estimate.seeds)
         rows[f"{claim.number} {claim.name}"] = {
             "says": claim.says,
             "measure": claim.measure,
@@ -86,7 +87,7 @@ def judge(
             **rounded(interval),
             "min_effect": difference,
             "verdict": verdict,
-            "needed": enough if verdict == UNKNOWN else None,
+            "needed": enough,
             "comparisons": family,
             "digits": claim.digits,
         }
