@@ -31,7 +31,6 @@ from stages.compare.report import (
     nowhere,
     summary,
     title,
-    verdict,
     warnings,
 )
 from stages.core.text import html
@@ -63,7 +62,10 @@ th[aria-sort=descending] button::after {{ content: " ↓"; }}
 .answer {{ font-size: 1.2rem; font-weight: 600; }} .method {{ opacity: .75; font-size: .85rem;
   overflow-wrap: anywhere; }}
 summary {{ cursor: pointer; }}
-@media (max-width: 600px) {{ body {{ font-size: 13px; }} th, td {{ padding: .2rem .35rem; }} }}
+@media (max-width: 600px) {{
+  body {{ font-size: 13px; padding: 0 .5rem; }}
+  table {{ font-size: 11px; }} th, td {{ padding: .2rem .2rem; white-space: normal; }}
+}}
 """
 SCRIPT = """
 for (const button of document.querySelectorAll("th button")) button.onclick = () => {
@@ -165,7 +167,8 @@ def linked(row: Row | None) -> str:
     }
     said = " ".join(f"data-{key}='{html(text)}'" for key, text in data.items())
     tip = html(f"{row.variant}, {row.metric.name}: {difference(row)}, {row.verdict}")
-    link = f"<a href='#curves' title='{tip}' {said}>{html(cell(row))}</a>"
+    text = html(cell(row)).replace(" ", "&nbsp;", 1)  # a narrow screen breaks it after the number
+    link = f"<a href='#curves' title='{tip}' {said}>{text}</a>"
     return f"<td{look(row)} data-value='{sortable(row)}'>{link}</td>"
 
 
@@ -251,13 +254,13 @@ def curves(found: Comparison) -> str:
     figure = graph_objects.Figure(traces)
     figure.update_layout(
         template="plotly_white",
-        height=560,
+        height=600,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         xaxis={"gridcolor": GRID, "zerolinecolor": GRID},
         yaxis={"gridcolor": GRID, "zerolinecolor": GRID},
-        legend={"orientation": "h", "y": -0.15},
-        margin={"l": 60, "r": 10},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
+        margin={"l": 60, "r": 10, "t": 70},
         xaxis_title="epoch",
         yaxis_title="validation accuracy, mean of the seeds",
         updatemenus=[
@@ -272,7 +275,11 @@ def curves(found: Comparison) -> str:
         ],
     )
     text = to_html(
-        figure, include_plotlyjs=True, full_html=False, div_id="curves", config={"responsive": True}
+        figure,
+        include_plotlyjs=True,
+        full_html=False,
+        div_id="curves",
+        config={"responsive": True, "displayModeBar": False},
     )
     return str(text)
 

@@ -26,7 +26,7 @@ from stages.evaluation.verdicts import BETTER, DIVERGED, FEW, SAME, UNKNOWN, WOR
 
 MARKS = {BETTER: "▲", WORSE: "▼", SAME: "=", UNKNOWN: "?", FEW: "…", DIVERGED: "×"}
 STYLES = {
-    BETTER: "bold blue", WORSE: "bold dark_orange", DIVERGED: "bold dark_orange",
+    BETTER: "bold dodger_blue1", WORSE: "bold dark_orange", DIVERGED: "bold dark_orange",
     SAME: "default", UNKNOWN: "dim", FEW: "dim",
 }  # fmt: skip
 OTHER_NUMBERS = "with the same fingerprint and other numbers"

@@ -26,7 +26,7 @@ import numpy as np
 from scipy import stats
 
 CORRECTION = "Bonferroni"
-STEPS = {  # what scores are counted in: one of 12,000 images in points, the last digit shown, epochs
+STEPS = {  # what is counted in: one of 12,000 images (in points), the last digit shown, epochs
     "validation_accuracy": 100 / 12000,
     "validation_loss": 1e-4,
     "loss_gap": 1e-4,
