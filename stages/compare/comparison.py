@@ -313,11 +313,11 @@ def overall(metric: Metric, rows: Sequence[Row]) -> Row | None:
     sound = [row for row in sound if row.seeds] or sound
     if not own:
         return None
-    sides = [averaged([row.values[i] for row in sound]) for i in (0, 1)]
+    before, after = (averaged([row.values[i] for row in sound]) for i in (0, 1))
     lost = (sum(row.diverged[0] for row in own), sum(row.diverged[1] for row in own))
     name = f"all {len(own)} changed" if len(own) > 1 else own[0].variant
-    found = estimate(*sides, STEPS[metric.score])
-    return Row(name, ("", ""), metric, (sides[0], sides[1]), found, lost)
+    found = estimate(before, after, STEPS[metric.score])
+    return Row(name, ("", ""), metric, (before, after), found, lost)
 
 
 def averaged(values: Sequence[Values]) -> Values:

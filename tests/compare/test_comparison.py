@@ -228,7 +228,8 @@ def test_a_diverged_head_is_worse_and_a_diverged_base_has_its_own_verdict(
     found = compare.compare(side.snapshot("main"), side.snapshot("feature"))
     assert sorted(found.diverged) == ["elu", "sgd-0.0"]
     assert {row.verdict for row in found.overall} == {WORSE}
-    assert "seeds diverge, 1 of head" in views.verdict(found.rows[0])
+    said = {row.variant: views.verdict(row) for row in found.rows}
+    assert "seeds diverge, 1 of head" in said["sgd-0.0"]
     json.loads(
         views.as_json(found, changes.changes(found.base, found.head)), parse_constant=pytest.fail
     )
@@ -625,11 +626,30 @@ def test_a_working_tree_that_asks_for_what_has_not_been_run_says_so_first(
     assert side.not_run(side.snapshot("main")) == []
 
 
-def test_a_screen_is_enough_and_all_shows_every_interval(repository: Repository) -> None:
-    repository.better("elu", 2.0)
+def test_a_screen_is_enough_and_all_shows_every_interval(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as many changed variants as the example has: 19, of the longest names and numbers."""
+    monkeypatch.setenv("COLUMNS", "80")
+    random = np.random.default_rng(5)
+    names = [f"batch_normalizat_{i:02}" for i in range(19)]
+    repository.scores = {name: invented(i) for i, name in enumerate(names)}
+    repository.prints = {name: f"{i:016x}" for i, name in enumerate(names)}
+    repository.commit("base")
+    for name in names:
+        for score in ("validation_accuracy", "validation_loss", "loss_gap"):
+            noise = 0.02 * random.normal(size=5)
+            old = repository.scores[name][score]
+            repository.scores[name][score] = [
+                round(a + b, 6) for a, b in zip(old, noise, strict=True)
+            ]
+        repository.prints[name] += "x"
     repository.write()
     short = branchmark("compare", "main", cwd=repository.root).stdout
     assert max(map(len, short.splitlines())) <= 80
-    assert "[+" not in short.split("variant", 2)[2]
+    assert len(short.splitlines()) <= 38  # of 40: the command and the prompt have one each
+    places = [short.index(text) for text in ("cannot tell", "all 19 changed", names[0], "Student")]
+    assert places == sorted(places)
     every = branchmark("compare", "main", "--all", cwd=repository.root).stdout
-    assert len(every.splitlines()) > len(short.splitlines()) + 4
+    assert len(every.splitlines()) == len(short.splitlines()) + 4 * 19 + 2
+    assert max(map(len, every.splitlines())) <= 80
