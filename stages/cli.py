@@ -168,8 +168,6 @@ def compare(
     pages = pages_of(found)
     proved = line(proof, found.head.commit) if proof else ""
     console = Console(highlight=False)
-    for sentence in snapshot.not_run(sides[1]):
-        console.print(views.told(sentence, "bold dark_orange"))
     views.terminal(found, changed, console, pages, proved, every)
     if markdown:
         write(markdown, views.as_markdown(found, changed, pages, proved))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from stages.compare import changes
 from stages.compare.comparison import Comparison
+from stages.compare.snapshot import not_run
 from stages.evaluation.verdicts import FEW, WORSE
 
 
@@ -36,7 +37,7 @@ def worse(found: Comparison) -> list[str]:
 
 
 def incomparable(found: Comparison) -> list[str]:
-    """Return what has no verdict though both sides have it."""
+    """Return what has no verdict, or one on numbers that are not the head's."""
     few = [f"{row.variant} (too few seeds)" for row in found.rows if row.verdict == FEW]
     data = ["the data differ"] if changes.digest(found.base) != changes.digest(found.head) else []
-    return [*data, *found.incomparable, *few]
+    return [*not_run(found.head), *data, *found.incomparable, *few]

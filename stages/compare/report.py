@@ -20,6 +20,7 @@ from rich.text import Text
 
 from stages.compare.changes import Changes
 from stages.compare.comparison import METHOD, METRICS, Comparison, Metric, Row
+from stages.compare.snapshot import not_run
 from stages.core import text as escape
 from stages.evaluation import tables, verdicts
 from stages.evaluation.verdicts import BETTER, DIVERGED, FEW, SAME, UNKNOWN, WORSE
@@ -159,6 +160,11 @@ def tags(found: Comparison) -> dict[str, str]:
     return {f"compare.{name}": escape.line(text) for name, text in lines.items()}
 
 
+def first(found: Comparison, proof: str) -> list[str]:
+    """What must be known before the answer: that the head has not been run, what was proved."""
+    return [*not_run(found.head), *([proof] if proof else [])]
+
+
 def warnings(found: Comparison) -> list[str]:
     """A sentence for each thing that a verdict does not say."""
     conflicts = [
@@ -234,8 +240,8 @@ def terminal(
     every: bool = False,
 ) -> None:
     """Print the answer, the matrix and what changed; each row with its interval where `every`."""
-    if proof:
-        console.print(told(proof, "bold"))
+    for sentence in first(found, proof):
+        console.print(told(sentence, "bold" if sentence == proof else STYLES[WORSE]))
     console.print(told(title(found), "bold"))
     console.print(told(headline(found), "bold"))
     if found.overall:
@@ -297,7 +303,7 @@ def as_markdown(
 ) -> str:
     """For a job summary or a comment: what was proved, the answer, the matrix; details folded."""
     safe = escape.markdown
-    parts = [f"**{safe(proof)}**"] if proof else []
+    parts = [f"**{safe(sentence)}**" for sentence in first(found, proof)]
     parts += [f"### {safe(title(found))}", f"**{safe(headline(found))}**"]
     if found.overall:
         lines = [(metric, size, f"**{said}**") for metric, size, said in map(line, found.overall)]
@@ -346,6 +352,7 @@ def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof
         "overall": [content_of(row) for row in found.overall],
         "changed": [dict(zip(("what", "base", "head"), r, strict=True)) for r in inputs(changes)],
         "proof": proof or None,
+        "not_run": not_run(found.head),
         "settings": asdict(found.settings),
         "conflicts": [asdict(each) for each in found.conflicts],
         "rows": [{**content_of(row), "pages": asdict(pages(row))} for row in found.rows],

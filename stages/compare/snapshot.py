@@ -182,10 +182,8 @@ def folder(commit: str, path: str) -> Iterator[tuple[str, bytes | None]]:
 
 
 def not_run(side: Snapshot) -> list[str]:
-    """Return a sentence if a working tree's `params.yaml` asks for what has not been run: its
-    numbers are then those of before. DVC keeps in `dvc.lock` what each stage has read."""
-    if side.commit:
-        return []
+    """Return a sentence if a side's `params.yaml` asks for what has not been run: its numbers are
+    then those of before. DVC keeps in `dvc.lock` what each stage has read."""
     asked: dict[str, None] = {}
     for stage in side.lock.values():
         read = stage.get("params", {}).get("params.yaml", {}) if isinstance(stage, Mapping) else {}
@@ -198,13 +196,15 @@ def not_run(side: Snapshot) -> list[str]:
         names = [variant.name for variant in params.parse(side.params).variants()]
     except UserError:  # told by the commands that run something
         names = []
-    asked |= dict.fromkeys(name for name in names if name not in side.results)
+    known = {*side.results, *side.unread}
+    asked |= dict.fromkeys(name for name in names if name not in known)
     inner = [name for name in asked if not any(place.startswith(f"{name}.") for place in asked)]
     if not inner:
         return []
+    of = f"{side.name}: " if side.commit else ""
     return [
-        f"params.yaml asks for what has not been run ({', '.join(inner)}), so these numbers are of "
-        "before: `branchmark repro` runs it"
+        f"{of}params.yaml asks for what has not been run ({cut(', '.join(inner))}), so these "
+        "numbers are of before: `branchmark repro` runs it"
     ]
 
 

@@ -610,7 +610,7 @@ def test_a_stash_and_an_experiment_are_revisions(repository: Repository) -> None
     assert verdicts("main", "bold-idea")["elu", "validation accuracy"] == "better"
 
 
-def test_a_working_tree_that_asks_for_what_has_not_been_run_says_so_first(
+def test_a_head_that_asks_for_what_has_not_been_run_says_so_first_and_closes_the_gate(
     repository: Repository,
 ) -> None:
     read = {"params.yaml": {"train.epochs": 20, "optimizers.adam": {"learning_rate": "1e-3"}}}
@@ -620,10 +620,20 @@ def test_a_working_tree_that_asks_for_what_has_not_been_run_says_so_first(
     assert side.not_run(side.snapshot(None)) == []
     repository.params["train"]["epochs"] = 30
     repository.write()
-    said = branchmark("compare", "main", cwd=repository.root).stdout
-    assert said.startswith("params.yaml asks for what has not been run (train.epochs)")
-    repository.commit("told of a working tree alone")
-    assert side.not_run(side.snapshot("main")) == []
+    ran = branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root)
+    assert ran.stdout.startswith("params.yaml asks for what has not been run (train.epochs)")
+    assert ran.returncode == 6
+    repository.commit("asked, and not run")
+    (said,) = side.not_run(side.snapshot("main"))
+    assert said.startswith("main: params.yaml asks for what has not been run (train.epochs)")
+    found = compare.compare(side.snapshot("main~"), side.snapshot("main"))
+    text = views.as_markdown(found, changes.changes(found.base, found.head))
+    assert text.startswith("**main: params.yaml asks")
+    repository.params["compare"]["confidence"] = 0.9  # says what numbers mean, not which they are
+    repository.params["train"]["epochs"] = 20
+    repository.lock["evaluate"] = {"params": {"params.yaml": {"compare": {"confidence": 0.95}}}}
+    repository.write()
+    assert side.not_run(side.snapshot(None)) == []
 
 
 def test_a_screen_is_enough_and_all_shows_every_interval(
