@@ -112,10 +112,10 @@ def many(needed: int | None) -> str:
 def chances(scatter: float, min_effect: float, level: float, truth: float) -> Any:
     """Return with which probability an interval is decided, for each of `COUNTS` seeds.
 
-    Exact for normal differences whose mean is `truth`: their mean and their sample deviation are
-    independent, and the latter is chi-distributed. It is averaged over its quantiles. Undecided is
-    a mean that is nearer to 0 than half of the interval, and not so near that all of the interval
-    is within the smallest effect.
+    Exact for normal differences whose mean is `truth`, as in Phillips (1990): their mean and their
+    sample deviation are independent, and the latter is chi-distributed. It is averaged over its
+    quantiles. Undecided is a mean that is nearer to 0 than half of the interval, and not so near
+    that all of the interval is within the smallest effect.
     """
     deviations, factors = sampled(level)
     error = (scatter / np.sqrt(COUNTS))[:, None]
