@@ -116,12 +116,12 @@ def legend() -> str:
 
 
 def unit(metric: Metric) -> str:
-    """``, points``, or nothing."""
-    return ", points" if metric.scale == 100 else ""
+    """`` points``, or nothing."""
+    return " points" if metric.scale == 100 else ""
 
 
 def line(row: Row) -> tuple[str, str, str]:
-    """An overall line: ``accuracy, points``, the difference and the verdict."""
+    """An overall line: ``accuracy points``, the difference and the verdict."""
     return row.metric.short + unit(row.metric), difference(row), verdict(row)
 
 
@@ -307,7 +307,8 @@ def as_markdown(
     parts += [f"### {safe(title(found))}", f"**{safe(headline(found))}**"]
     if found.overall:
         lines = [(metric, size, f"**{said}**") for metric, size, said in map(line, found.overall)]
-        parts.append(tables.markdown([safe(text) for text in summary(found)], lines))
+        which, *columns = summary(found)
+        parts.append(tables.markdown([safe(which), *columns], lines))
     if found.rows:
         names = ["variant", *(metric.short for metric in METRICS)]
         by_variant = [
