@@ -86,7 +86,7 @@ def cells(row: Row) -> list[str]:
     """A row of the table of all rows."""
     means = [number(value, row.metric.digits) for value in row.means]
     unpaired = "" if row.seeds or math.isnan(row.estimate.error) else " (not paired)"
-    return [row.variant, row.metric.name, *means, difference(row) + unpaired, verdict(row)]
+    return [row.variant, row.metric.short, *means, difference(row) + unpaired, verdict(row)]
 
 
 def cell(row: Row | None) -> str:
@@ -266,8 +266,7 @@ def terminal(
     if found.rows and every:
         table = plain_table(*COLUMNS, gap=1)
         for row in found.rows:
-            short = [row.variant, row.metric.short, *cells(row)[2:5], mark(row)]
-            linked = zip(short, pages(row).each(), strict=True)
+            linked = zip([*cells(row)[:-1], mark(row)], pages(row).each(), strict=True)
             texts = [told(text, f"link {url}" if url else "") for text, url in linked]
             table.add_row(*texts, style=STYLES[row.verdict])
         console.print(table)

@@ -557,7 +557,7 @@ def test_markdown_begins_with_the_answer_and_json_has_every_row(repository: Repo
     text = views.as_markdown(found, changed)
     assert text.splitlines()[2].startswith("**1 better, 3 same, 2 variants unchanged")
     assert "| elu | ▲ +2.0" in text
-    assert "| elu | validation accuracy |" in text
+    assert "| elu | accuracy |" in text
     assert f"`branchmark compare {found.base.commit}`" in text  # against the working tree
     content = json.loads(views.as_json(found, changed))
     assert [row["verdict"] for row in content["rows"]].count("better") == 1
