@@ -65,7 +65,8 @@ th[aria-sort=descending] button::after {{ content: " ↓"; }}
 summary {{ cursor: pointer; }}
 @media (max-width: 600px) {{
   body {{ font-size: 13px; padding: 0 .5rem; }}
-  table {{ font-size: 11px; }} th, td {{ padding: .2rem .2rem; white-space: normal; }}
+  table {{ font-size: 11px; }} details table {{ font-size: 10px; }}
+  th, td {{ padding: .2rem .15rem; white-space: normal; }}
 }}
 """
 SCRIPT = """
