@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from scipy.stats import false_discovery_control
 
-from stages.compare import changes, proof
+from stages.compare import changes, page, proof
 from stages.compare import comparison as compare
 from stages.compare import report as views
 from stages.compare import snapshot as side
@@ -565,6 +565,29 @@ def test_markdown_begins_with_the_answer_and_json_has_every_row(repository: Repo
     values = content["rows"][0]["values"]
     assert list(values["base"]) == list(values["head"]) == ["1", "2", "3", "4", "5"]
     assert [row["metric"] for row in content["overall"]] == [m.name for m in compare.METRICS]
+
+
+def test_every_report_has_the_same_order_and_the_tags_say_the_overall_lines(
+    repository: Repository,
+) -> None:
+    """Warnings and inputs are read after the answer, intervals last."""
+    for name in ("elu", "sgd-0.0"):
+        repository.better(name, 2.0)
+    del repository.scores["adam-0.0"]
+    repository.params["optimizers"]["adam"]["learning_rate"] = 0.002
+    repository.write()
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    changed = changes.changes(found.base, found.head)
+    for text in (views.as_markdown(found, changed), page.page(found, changed)):
+        text = text[text.rindex("</style>") if "</style>" in text else 0 :]
+        parts = ("2 better, 6 same", "all 2 changed", "▲ better  ▼ worse", "removed: adam-0.0",
+                 "learning_rate", "8 rows with their intervals")  # fmt: skip
+        places = [text.index(part) for part in parts]
+        assert places == sorted(places), list(zip(parts, places, strict=True))
+    tags = views.tags(found)
+    assert tags["compare.validation_accuracy"].startswith("▲ better, +2.00 [+1.9")
+    assert tags["compare.validation_accuracy"].endswith("] points, all 2 changed")
+    assert tags["compare.with"].endswith(" → working tree")
 
 
 def gate(repository: Repository, *arguments: str) -> tuple[int, str]:
