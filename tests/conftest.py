@@ -16,8 +16,12 @@ SLOW = ("end_to_end",)  # folders whose tests run programs, servers and training
 # What takes longest begins first, so that the processes end at about the same time.
 FIRST = ("end_to_end/test_sync.py",)
 
-# A shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
+# A shell ignores Ctrl-C for what it runs in the background, and nohup ignores the terminal's end.
+# Programs inherit what is ignored, but not a handler: tests start them as a terminal would.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

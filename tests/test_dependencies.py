@@ -14,7 +14,7 @@ import pytest
 
 OWN = {"benchmarks", "stages", "tests"}
 # Declared and never imported: programs, plug-ins, types, and what pyproject.toml says of them.
-PROGRAMS = {"check-jsonschema", "mypy", "pre-commit", "pytest-cov", "pytest-xdist", "ruff"}
+PROGRAMS = {"check-jsonschema", "mypy", "pre-commit", "pytest-cov", "pytest-xdist", "ruff", "uv"}
 PLUGINS = {"flask-wtf", "ruamel-yaml-clib", "tqdm"}
 
 
