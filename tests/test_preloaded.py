@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
@@ -81,9 +80,9 @@ def test_nothing_of_this_project_is_imported_before(folder: Path) -> None:
     assert said == f"_NamespacePath(['{folder / 'stages'}']) {folder}\n"
 
 
-def test_it_starts_in_a_moment_though_its_libraries_take_seconds(folder: Path) -> None:
-    (folder / "stages/say.py").write_text("import tensorflow, mlflow, dvc.repo")
-    start(folder, "").communicate(timeout=60)  # the server is there now
-    begin = time.monotonic()
-    assert start(folder, "").wait(timeout=60) == 0
-    assert time.monotonic() - begin < 2
+def test_it_finds_imported_what_takes_seconds_to_import(folder: Path) -> None:
+    (folder / "stages/say.py").write_text(
+        "import sys; print(sorted({'dvc', 'mlflow', 'tensorflow'} & sys.modules.keys()))"
+    )
+    said, _ = start(folder, "").communicate(timeout=60)
+    assert said == "['dvc', 'mlflow', 'tensorflow']\n"

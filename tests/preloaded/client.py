@@ -59,6 +59,7 @@ for number in numbers:
         signal.signal(number, lambda number, _: os.kill(process, number))
 code = int(answers.readline() or -9)
 if code < 0:
-    signal.signal(-code, signal.SIG_DFL)
+    if -code != signal.SIGKILL:
+        signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 sys.exit(code)
