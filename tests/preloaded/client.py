@@ -38,8 +38,12 @@ for _ in range(600):
     try:
         server.connect(address)
         break
-    except (FileNotFoundError, ConnectionRefusedError):  # it still imports
+    except FileNotFoundError:  # it still imports
         time.sleep(0.1)
+    except ConnectionRefusedError:
+        itself(alone | {"PATH": ":".join(path)})  # it is gone
+else:
+    itself(alone | {"PATH": ":".join(path)})
 numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ignored = [int(number) for number in numbers if signal.getsignal(number) is signal.SIG_IGN]
 request = {
