@@ -14,7 +14,17 @@ from tests.project import Project
 
 SLOW = ("end_to_end",)  # folders whose tests run programs, servers and trainings
 # What takes longest begins first, so that the processes end at about the same time.
-FIRST = ("end_to_end/test_sync.py",)
+FIRST = (
+    "end_to_end/test_repro.py",
+    "end_to_end/test_sync.py",
+    "end_to_end/test_reproduce.py",
+    "end_to_end/test_verify.py",
+    "end_to_end/test_cluster.py",
+    "end_to_end/test_outages.py",
+    "training/test_bits.py",
+    "training/test_epoch.py",
+    "compare/test_comparison.py",
+)
 
 # A shell ignores Ctrl-C for what it runs in the background, and nohup ignores the terminal's end.
 # Programs inherit what is ignored, but not a handler: tests start them as a terminal would.
