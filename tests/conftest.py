@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,16 +46,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small project after its first `dvc repro`, committed. Tests only look at it.
+def original(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A small project after its first `dvc repro`, committed. Nobody works in it.
 
     It is made once, by whichever process of pytest needs it first; the others wait for it.
     """
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent  # which all of them share
-    folder, made = base / "reproduced", base / "reproduced.made"
-    with FileLock(base / "reproduced.lock"):
+    folder, made = base / "original", base / "original.made"
+    with FileLock(base / "original.lock"):
         if not made.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -66,10 +67,18 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project.at(folder)
 
 
+@pytest.fixture(scope="module")
+def reproduced(original: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A copy for the tests of a file that only look at it, whatever other files do meanwhile."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    yield original.copy(folder / "project")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
-def project(reproduced: Project, tmp_path: Path) -> Project:
-    """A copy of the reproduced project with its store, for a test that changes something."""
-    return reproduced.copy(tmp_path / "project")
+def project(original: Project, tmp_path: Path) -> Project:
+    """A copy with its store, for a test that changes something."""
+    return original.copy(tmp_path / "project")
 
 
 @pytest.fixture
