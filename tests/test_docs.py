@@ -102,5 +102,6 @@ def test_commands_of_a_page_are_found_wherever_they_stand() -> None:
     assert not list(commands("`branchmark repro [-j N]` and `branchmark verify …`"))
 
 
-def test_the_readme_is_short() -> None:
+def test_the_readme_is_short_and_has_no_gaps() -> None:
     assert (ROOT / "README.md").stat().st_size <= 7 * 1024
+    assert not re.findall(r"\b[A-Z]{4,}\d\b|TODO", (ROOT / "README.md").read_text())
