@@ -6,7 +6,7 @@ export PYTHONUNBUFFERED := 1
 PYTHON ?= python3
 PIP := env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pip install --quiet --disable-pip-version-check
 # Test files side by side, a process a core; each keeps to itself what it trains and starts.
-PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help:  ## List the targets

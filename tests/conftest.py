@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,24 @@ from tests.project import Project
 
 SLOW = ("end_to_end",)  # folders whose tests run programs, servers and trainings
 # What takes longest begins first, so that the processes end at about the same time.
-FIRST = ("end_to_end/test_sync.py",)
+FIRST = (
+    "end_to_end/test_repro.py",
+    "end_to_end/test_sync.py",
+    "end_to_end/test_reproduce.py",
+    "end_to_end/test_verify.py",
+    "end_to_end/test_cluster.py",
+    "end_to_end/test_outages.py",
+    "training/test_bits.py",
+    "training/test_epoch.py",
+    "compare/test_comparison.py",
+)
 
-# A shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
+# A shell ignores Ctrl-C for what it runs in the background, and nohup ignores the terminal's end.
+# Programs inherit what is ignored, but not a handler: tests start them as a terminal would.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,16 +46,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small project after its first `dvc repro`, committed. Tests only look at it.
+def original(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A small project after its first `dvc repro`, committed. Nobody works in it.
 
     It is made once, by whichever process of pytest needs it first; the others wait for it.
     """
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent  # which all of them share
-    folder, made = base / "reproduced", base / "reproduced.made"
-    with FileLock(base / "reproduced.lock"):
+    folder, made = base / "original", base / "original.made"
+    with FileLock(base / "original.lock"):
         if not made.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -52,10 +67,18 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project.at(folder)
 
 
+@pytest.fixture(scope="module")
+def reproduced(original: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A copy for the tests of a file that only look at it, whatever other files do meanwhile."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    yield original.copy(folder / "project")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
-def project(reproduced: Project, tmp_path: Path) -> Project:
-    """A copy of the reproduced project with its store, for a test that changes something."""
-    return reproduced.copy(tmp_path / "project")
+def project(original: Project, tmp_path: Path) -> Project:
+    """A copy with its store, for a test that changes something."""
+    return original.copy(tmp_path / "project")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def free_port() -> int:
 
 
 def until(
-    condition: Callable[[], object], seconds: float = 30, complaint: str = "it takes too long"
+    condition: Callable[[], object], seconds: float = 180, complaint: str = "it takes too long"
 ) -> None:
     """Wait for a condition; fail with the complaint after so many seconds."""
     end = time.monotonic() + seconds

@@ -30,7 +30,7 @@ def test_a_program_that_is_told_to_end_cleans_up(number: signal.Signals) -> None
     assert process.stdout
     assert process.stdout.readline() == "begun\n"
     process.send_signal(number)
-    rest, _ = process.communicate(timeout=20)
+    rest, _ = process.communicate(timeout=120)
     assert rest == "cleaned up\n"
     assert process.returncode == 128 + number
 

@@ -68,7 +68,7 @@ def kill(project: Project, moment: float | str, group: bool) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         elif alive:
             program.kill()
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     if alive and group:
         unlock(project)
     else:
@@ -180,7 +180,7 @@ def test_a_second_training_of_the_same_variant_is_refused_and_the_first_is_not_d
     first.send_signal(signal.SIGSTOP)  # so that it is surely there when the second one comes
     second = project.run(*TRAIN)
     first.send_signal(signal.SIGCONT)
-    said, _ = first.communicate(timeout=60)
+    said, _ = first.communicate(timeout=300)
     assert (second.returncode, first.returncode) == (1, 0), said
     assert second.stderr.startswith(f"error: {OUTPUT}.partial: another process is writing it")
     assert len(second.stderr.strip().splitlines()) == 1
@@ -237,7 +237,7 @@ def test_an_edit_during_a_training_fails_it_and_is_not_recorded(
     process = start(project, *TRAIN)
     until(lambda: when(project, process), process)
     edit(project)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert f"error: {sentence}" in said
     assert [line for line in said.splitlines() if not line.startswith(("seed ", "error: "))] == []

@@ -144,7 +144,7 @@ def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_ti
         time.sleep(0.01)
     below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 128 + number, said
     assert "Traceback" not in said
     assert not [child for child in below if child.is_running()]

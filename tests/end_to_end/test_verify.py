@@ -141,7 +141,7 @@ def test_nothing_is_left_after_a_signal(
     children = psutil.Process(process.pid).children(recursive=True)
     assert children, line
     process.send_signal(number)
-    assert process.wait(timeout=60) == (130 if number == signal.SIGINT else 143)
+    assert process.wait(timeout=300) == (130 if number == signal.SIGINT else 143)
     assert not list(temporary.iterdir())
     assert not [child for child in children if child.is_running()]
 

@@ -10,7 +10,9 @@ PYTHONPATH, and all that a test starts with `Project.env()`.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,12 +40,19 @@ def env() -> dict[str, str]:
         "TESTS_ROOT": str(HERE.parents[1]),
         "TESTS_PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
-    # It ends when its input does, as when this process ends
-    subprocess.Popen(
+    # It ends when its input does, so also when this process is killed
+    server = subprocess.Popen(
         [sys.executable, "-P", str(HERE / "server.py"), str(folder)],
         env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"} | variables,
         stdin=subprocess.PIPE,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
+    atexit.register(end, server, folder)
     return variables
+
+
+def end(server: subprocess.Popen[bytes], folder: Path) -> None:
+    """Let the server end, and remove its folder."""
+    server.communicate()
+    shutil.rmtree(folder, ignore_errors=True)

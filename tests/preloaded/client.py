@@ -38,8 +38,12 @@ for _ in range(600):
     try:
         server.connect(address)
         break
-    except (FileNotFoundError, ConnectionRefusedError):  # it still imports
+    except FileNotFoundError:  # it still imports
         time.sleep(0.1)
+    except ConnectionRefusedError:
+        itself(alone | {"PATH": ":".join(path)})  # it is gone
+else:
+    itself(alone | {"PATH": ":".join(path)})
 numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ignored = [int(number) for number in numbers if signal.getsignal(number) is signal.SIG_IGN]
 request = {
@@ -59,6 +63,7 @@ for number in numbers:
         signal.signal(number, lambda number, _: os.kill(process, number))
 code = int(answers.readline() or -9)
 if code < 0:
-    signal.signal(-code, signal.SIG_DFL)
+    if -code != signal.SIGKILL:
+        signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 sys.exit(code)
