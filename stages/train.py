@@ -57,9 +57,11 @@ def main(
             if taken := known.get(fingerprint):
                 rows = taken.copy_to(model, history)
             else:
-                if trainer is None or data.split_seed is not None:
+                if trainer is None:
                     trainer = Trainer(variant, data.of_seed(seed))
                     check_unchanged(stage, identities)  # code and data are in memory now
+                elif data.split_seed is not None:
+                    trainer = Trainer(variant, data.of_seed(seed))
                 source = identity.source_model(variant, seed)
                 rows = trainer.train(seed, source, history, listeners.epoch_ends)
                 model_file.save(trainer.network, model)
