@@ -38,7 +38,7 @@ class Prepare(Section):
 
     validation_size: int = Field(ge=10)
     split_seed: Seed
-    split: Literal["fixed", "per_seed"] = "fixed"  # revisions from before have no such key
+    split: Literal["fixed", "per_seed"]
 
 
 class Target(Section):
