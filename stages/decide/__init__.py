@@ -1,0 +1,1 @@
+"""Further seeds of two revisions, trained until a verdict is reached."""
