@@ -276,8 +276,7 @@ def measured(name: str, metric: Metric, base: Snapshot, head: Snapshot) -> Row:
     values = (known(base, name, metric), known(head, name, metric))
     diverged = (len(before.diverged), len(after.diverged))
     prints = (before.fingerprint, after.fingerprint)
-    common = max(overlap(base), overlap(head))
-    found = estimate(*values, STEPS[metric.score], common)
+    found = estimate(*values, STEPS[metric.score], max(overlap(base), overlap(head)))
     return Row(name, prints, metric, values, found, diverged)
 
 

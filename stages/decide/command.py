@@ -109,7 +109,7 @@ def decide(
     if up_to <= len(seeds):
         raise UserError(f"--up-to {up_to}: there are {len(seeds)} seeds already; name more")
     new = (number for number in range(1, up_to + len(seeds) + 1) if number not in seeds)
-    counts = list(range(len(seeds), up_to, GROUP)) + [up_to]
+    counts = [*range(len(seeds), up_to, GROUP), up_to]
     looks = Looks(tuple(counts), max(judge.overlap(base), judge.overlap(head)))
     begin = time.monotonic()
     with trainable(), ExitStack() as stack:

@@ -85,15 +85,11 @@ def nominal(error: float, known: Sequence[float]) -> list[float]:
     for now in known:
         step, root = np.sqrt(now - before), np.sqrt(now)
         share = spent(error, now) - used
-
-        def crossed(z: float, root: float = root, step: float = step) -> float:
-            beyond = special.ndtr((places - z * root) / step)
-            return float(density @ (beyond + special.ndtr((-places - z * root) / step)))
-
         if share < 1e-14:  # less than the integration can tell
             z = max(float(stats.norm.isf(max(share, 1e-300) / 2)), 7.0)
         else:
-            z = float(optimize.brentq(lambda z: crossed(z) - share, 0, HIGHEST))  # noqa: B023
+            last = (places / step, density, root / step, share)
+            z = float(optimize.brentq(exceeding, 0, HIGHEST, args=last))
         bound = min(z, 8.0) * root
         nodes = NODES * bound
         kernel = stats.norm.pdf((nodes[:, None] - places) / step) / step
@@ -101,3 +97,10 @@ def nominal(error: float, known: Sequence[float]) -> list[float]:
         levels.append(max(float(2 * special.ndtr(-z)), 1e-300))
         before, used = now, spent(error, now)
     return levels
+
+
+def exceeding(z: float, places: Any, density: Any, root: float, share: float) -> float:
+    """Return by how much the probability to leave the bounds ±z at a look is more than `share`, all
+    lengths in units of the step that leads there."""
+    out = special.ndtr(places - z * root) + special.ndtr(-places - z * root)
+    return float(density @ out) - share

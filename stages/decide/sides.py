@@ -45,7 +45,7 @@ SETTINGS = ("-c", "core.autocrlf=false", "-c", f"core.hooksPath={os.devnull}")
 
 @contextmanager
 def trainable() -> Iterator[None]:
-    """Keep the user's settings from the programs of a side, MLflow off; but finished seeds count."""
+    """Keep the user's settings from what a side runs, as a proof does; but finished seeds count."""
     with scrubbed():
         del os.environ[FORCE]
         yield

@@ -67,7 +67,7 @@ class Estimate:
     @property
     def scatter(self) -> float:
         """The standard deviation of one seed's value, or of one pair's difference."""
-        return self.error / share(self.seeds, self.overlap)
+        return self.error / float(share(self.seeds, self.overlap))
 
     @property
     def p_value(self) -> float:
