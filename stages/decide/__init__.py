@@ -1,1 +1,1 @@
-"""Further seeds of two revisions, trained until a verdict is reached."""
+"""`branchmark decide`: further seeds of both sides, trained until rows say something."""
