@@ -1,8 +1,9 @@
 """How often verdicts are right, on real trainings: `python -m benchmarks.verdicts`.
 
-`train` trains 40 seeds of three variants whose seeds scatter by different amounts, and some with a
-split for each seed; it may be ended at any time and goes on where it was. `table` draws seeds out
-of those and prints how often each verdict is wrong; docs/verdicts.md has what it printed.
+`simulate` needs no training: it judges normal numbers. `train` trains 40 seeds of three variants
+whose seeds scatter by different amounts, and some with a split for each seed; it may be ended at
+any time and goes on where it was. `table` draws seeds out of those and prints how often each
+verdict is wrong.
 """
 
 from __future__ import annotations
@@ -37,6 +38,13 @@ UP_TO, FIRST, GROUP = 40, 5, 5  # of decide
 FIXED_COLUMNS = (
     "variant, metric", "scatter of a pair", "no difference: *better* or *worse*",
     "smallest effect: *same*", "decided", "intervals that are right",
+)  # fmt: skip
+SCATTERS = (0.4, 0.54, 1.03, 1.5)  # points
+SIMULATED_COLUMNS = (
+    "scatter of a pair, points", "careless, no difference: *better* or *worse*",
+    "careless, smallest effect: *same*", "`decide`, no difference: *better* or *worse*",
+    "`decide`, smallest effect: *same*", "it ends with a verdict, no difference",
+    "smallest effect",
 )  # fmt: skip
 DECIDE_COLUMNS = (
     "variant, metric", "needed, predicted from 5 seeds (quartiles)", "needed, as found",
@@ -155,6 +163,22 @@ def table(folder: Annotated[Path, typer.Argument(help="Where `train` keeps histo
     for name, pool in pools.items():
         for metric in METRICS:
             sequential(name, pool[metric.score], metric, settings.min_effect[metric.score])
+
+
+@app.command()
+def simulate() -> None:
+    """Print how often `decide` is wrong on simulated normal differences, as Markdown: a second."""
+    from tests.decide.test_sequential import LOOKS, ends
+
+    heading(SIMULATED_COLUMNS)
+    for scatter in SCATTERS:
+        cells = [f"{scatter:g}"]
+        for plain in (True, False):
+            nothing, smallest = (ends(truth, scatter, LOOKS, plain) for truth in (0, 0.5))
+            cells.append(rate(nothing, lambda v: v not in (SAME, UNKNOWN)))
+            cells.append(rate(smallest, lambda v: v == SAME))
+        cells += [rate(each, lambda v: v != UNKNOWN) for each in (nothing, smallest)]
+        print(f"| {' | '.join(cells)} |")
 
 
 def heading(columns: Sequence[str]) -> None:

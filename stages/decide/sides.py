@@ -36,6 +36,7 @@ from stages.vcs.finished import SCRATCH
 from stages.vcs.lockfile import PREPARED, RUNS
 from stages.vcs.worktree import INPUTS
 from stages.verify.clone import removed, scrubbed
+from stages.verify.command import IDENTITY
 from stages.verify.programs import FETCH, PREPARE, Programs
 
 PARAMS = "params.yaml"
@@ -70,6 +71,11 @@ def checked_out(side: Snapshot) -> Iterator[tuple[Path, Path]]:
         commit = side.commit or "HEAD"
         git.git(*SETTINGS, "worktree", "add", "--quiet", "--detach", str(tree), commit)
         root = tree / inside
+        if not (root / IDENTITY).exists():
+            raise UserError(
+                f"{side.name}: it is from before a seed was a result of its own; only revisions "
+                "with stages/training can be given more seeds"
+            )
         if not side.commit:
             take_changes(root)
         kept = root / SCRATCH
