@@ -190,6 +190,46 @@ def compare(
         raise typer.Exit(reasons[0][0])
 
 
+@app.command()
+def decide(
+    base: Annotated[
+        str | None, typer.Argument(help="Any revision; by default where HEAD left main.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Argument(help="Any revision; by default the working tree.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="Only rows of this variant; may be named repeatedly.")
+    ] = None,
+    up_to: Annotated[int, typer.Option(min=3, help="How many seeds there may be.")] = 40,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the seeds into params.yaml of the working tree.")
+    ] = False,
+) -> None:
+    """Train further seeds of both sides until rows that cannot be told say something.
+
+    It RUNS the code of both revisions, in temporary work trees: name only revisions whose code you
+    would run. Nothing is committed; finished seeds are kept, and not trained a second time.
+    """
+    from rich.console import Console
+
+    from stages.compare import changes, snapshot
+    from stages.compare import report as views
+    from stages.decide import command, sides
+    from stages.vcs import refs
+
+    console = Console(highlight=False)
+    both = (snapshot.snapshot(base or refs.merge_base(head)), snapshot.snapshot(head))
+    for sentence in snapshot.not_run(both[1]):
+        console.print(views.told(sentence, "bold dark_orange"))
+    found, seeds = command.decide(*both, variant or [], up_to, console)
+    views.terminal(found, changes.changes(*both), console, views.nowhere, "", True)
+    console.print(command.METHOD.format(command.GROUP))
+    if write:
+        sides.set_seeds(Path(sides.PARAMS), seeds)
+        print(f"params.yaml: {len(seeds)} seeds; `branchmark repro` takes over the finished ones")
+
+
 def tag_runs(found: Comparison) -> None:
     """Tag the runs of the head's changed variants with what all of them together have become."""
     from stages.compare.report import tags

@@ -16,6 +16,7 @@ from stages import params
 from stages.core.errors import UserError, run
 from stages.core.folders import replaced, write
 from stages.data import arrays
+from stages.data.arrays import Prepared
 from stages.evaluation import claims, scores
 from stages.evaluation.measure import Measure, Measured
 from stages.evaluation.results import Result
@@ -44,7 +45,7 @@ def main(
     arithmetic.check_libraries(next(iter(variants.values())).libraries)
     data = arrays.load(Path("data/prepared"))
     chosen = {name: variants[name] for name in only or variants}
-    measured = Measure(data).all({name: models(variant) for name, variant in chosen.items()})
+    measured = measure(data, {name: models(variant) for name, variant in chosen.items()})
     results: dict[str, Result] = {}
     rows: dict[str, list[Row]] = {}
     for name, variant in chosen.items():
@@ -59,6 +60,21 @@ def main(
         remove_former(variants)
         about_all(settings, results, rows, measured)
         join(results)
+
+
+def measure(
+    data: Prepared, files: dict[str, tuple[Variant, list[Path]]]
+) -> dict[str, list[Measured]]:
+    """Return what is measured of each model file: of one split all at once, else seed by seed."""
+    if data.split_seed is None:
+        return Measure(data).all(files)
+    measured: dict[str, list[Measured]] = {name: [] for name in files}
+    (seeds,) = {tuple(sorted(variant.train.seeds)) for variant, _ in files.values()}
+    for i, seed in enumerate(seeds):
+        one = {name: (variant, [models[i]]) for name, (variant, models) in files.items()}
+        for name, found in Measure(data.of_seed(seed)).all(one).items():
+            measured[name] += found
+    return measured
 
 
 def models(variant: Variant) -> tuple[Variant, list[Path]]:

@@ -32,8 +32,10 @@ def main() -> None:
         raise UserError(f"prepare.validation_size: {error}") from None
     # in the files' own order: the order of training is drawn anew for each seed and epoch
     train, validation = (Split(known.images[r], known.labels[r]) for r in map(np.sort, rows))
+    split_seed = settings.split_seed if settings.split == "per_seed" else None
     with replaced(PREPARED) as folder:
-        arrays.save(folder, {"train": train, "validation": validation, "test": test})
+        splits = {"train": train, "validation": validation, "test": test}
+        arrays.save(folder, splits, split_seed)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,12 @@ from stages.core import messages
 from stages.core.errors import UserError, run
 from stages.core.folders import replaced
 from stages.data import arrays
+from stages.data.arrays import Prepared
 from stages.tracking import live
-from stages.training import arithmetic, code, identity, model_file, result
+from stages.training import LOADED, arithmetic, code, identity, model_file, result
 from stages.training.identity import Identity
 from stages.training.trainer import Trainer
+from stages.training.variants import Variant
 from stages.vcs import dvc, finished
 
 PREPARED, RUNS = Path("data/prepared"), Path("runs")
@@ -35,16 +38,17 @@ def main(
     data = arrays.load(PREPARED)
 
     # A seed with the same identity gives the same bytes: one that is finished is not trained again.
-    identities = identity.of_seeds(variant, data)
+    identities = identified(variant, data)
     fingerprints = {seed: each.fingerprint for seed, each in identities.items()}
     finished.sweep()
     known = {} if force or dvc.forced() else finished.find(set(fingerprints.values()))
 
-    trainer = None  # all seeds share one, because TensorFlow traces its graph for a second
+    trainer = None  # seeds of one split share one: TensorFlow traces its graph for a second
+    first = variant.train.seeds[0]
     seeds, histories = {}, {}
     with (
         replaced(RUNS / variant.name) as folder,  # appears whole, or not at all
-        live.listeners(variant, data, identities) as listeners,
+        live.listeners(variant, data.of_seed(first), identities) as listeners,
     ):
         history = folder / result.HISTORY
         for seed, fingerprint in fingerprints.items():
@@ -54,8 +58,10 @@ def main(
                 rows = taken.copy_to(model, history)
             else:
                 if trainer is None:
-                    trainer = Trainer(variant, data)
+                    trainer = Trainer(variant, data.of_seed(seed))
                     check_unchanged(stage, identities)  # code and data are in memory now
+                elif data.split_seed is not None:
+                    trainer = Trainer(variant, data.of_seed(seed))
                 source = identity.source_model(variant, seed)
                 rows = trainer.train(seed, source, history, listeners.epoch_ends)
                 model_file.save(trainer.network, model)
@@ -69,6 +75,18 @@ def main(
         listeners.training_ends()
 
 
+def identified(
+    variant: Variant, data: Prepared, digests: Mapping[str, str] = LOADED
+) -> dict[int, Identity]:
+    """Return the identity of each seed of a variant, each with the splits that it sees."""
+    found: dict[int, Identity] = {}
+    for seed in variant.train.seeds:
+        train = variant.train.model_copy(update={"seeds": (seed,)})
+        alone = variant.model_copy(update={"train": train})
+        found |= identity.of_seeds(alone, data.of_seed(seed), digests)
+    return found
+
+
 def check_unchanged(stage: str, before: dict[int, Identity]) -> None:
     """Raise UserError if something that determines the result is another than at the start.
 
@@ -76,7 +94,7 @@ def check_unchanged(stage: str, before: dict[int, Identity]) -> None:
     without this, an edit during a training would be recorded as what was run.
     """
     now = params.load().variant(stage)
-    after = identity.of_seeds(now, arrays.load(PREPARED), code.digests())
+    after = identified(now, arrays.load(PREPARED), code.digests())
     if changed := identity.difference(before, after):
         raise UserError(messages.EDITED.format(changed, stage, stage))
 

@@ -178,6 +178,12 @@ class Comparison:
     diverged: tuple[str, ...]
     settings: Settings
 
+    @property
+    def method(self) -> str:
+        """What the intervals are, in a statistician's words."""
+        splits = max(overlap(self.base), overlap(self.head)) > 0
+        return METHOD + "; corrected for overlapping splits (Nadeau and Bengio 2003)" * splits
+
 
 def compare(base: Snapshot, head: Snapshot) -> Comparison:
     """Judge `head` against `base`."""
@@ -270,15 +276,26 @@ def measured(name: str, metric: Metric, base: Snapshot, head: Snapshot) -> Row:
     values = (known(base, name, metric), known(head, name, metric))
     diverged = (len(before.diverged), len(after.diverged))
     prints = (before.fingerprint, after.fingerprint)
-    return Row(name, prints, metric, values, estimate(*values, STEPS[metric.score]), diverged)
+    found = estimate(*values, STEPS[metric.score], max(overlap(base), overlap(head)))
+    return Row(name, prints, metric, values, found, diverged)
 
 
-def estimate(base: Values, head: Values, step: float) -> Estimate:
+def overlap(side: Snapshot) -> float:
+    """Return what its intervals are corrected by where each seed drew its own split, else 0."""
+    prepare = side.params.get("prepare")
+    prepare = prepare if isinstance(prepare, Mapping) else {}
+    most = intervals.PICTURES
+    size = number(prepare.get("validation_size"), 1, most, most / 5)
+    return intervals.overlap(prepare.get("split"), size)
+
+
+def estimate(base: Values, head: Values, step: float, overlap: float = 0.0) -> Estimate:
     """Return head minus base: paired where the sides have a seed in common."""
     if seeds := sorted(base.keys() & head.keys()):
-        return intervals.of_pairs([base[s] for s in seeds], [head[s] for s in seeds], step)
+        pairs = [base[s] for s in seeds], [head[s] for s in seeds]
+        return intervals.of_pairs(*pairs, step, overlap)
     if base and head:
-        return intervals.of_sides(list(base.values()), list(head.values()), step)
+        return intervals.of_sides(list(base.values()), list(head.values()), step, overlap)
     return NOTHING
 
 
@@ -316,7 +333,7 @@ def overall(metric: Metric, rows: Sequence[Row]) -> Row | None:
     before, after = (averaged([row.values[i] for row in sound]) for i in (0, 1))
     lost = (sum(row.diverged[0] for row in own), sum(row.diverged[1] for row in own))
     name = f"all {len(own)} changed" if len(own) > 1 else own[0].variant
-    found = estimate(before, after, STEPS[metric.score])
+    found = estimate(before, after, STEPS[metric.score], own[0].estimate.overlap)
     return Row(name, ("", ""), metric, (before, after), found, lost)
 
 
@@ -352,5 +369,5 @@ def decided(row: Row, level: float, min_effect: float) -> Row:
     needed = None
     if found == verdicts.UNKNOWN:
         each = row.estimate
-        needed = verdicts.needed(each.scatter, min_effect, level, each.seeds)
+        needed = verdicts.needed(each.scatter, min_effect, level, each.seeds, each.overlap)
     return replace(row, interval=interval, verdict=found, min_effect=min_effect, needed=needed)

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stages.compare.changes import Changes
-from stages.compare.comparison import METHOD, METRICS, Comparison, Metric, Row
+from stages.compare.comparison import METRICS, Comparison, Metric, Row
 from stages.compare.snapshot import not_run
 from stages.core import text as escape
 from stages.evaluation import tables, verdicts
@@ -192,8 +192,8 @@ def method(found: Comparison) -> str:
         f"{metric.short} {found.settings.min_effect[metric.score]:g}" for metric in METRICS
     )
     return (
-        f"{METHOD}; {100 * found.settings.confidence:g} % for all {len(found.rows)} rows together; "
-        f"{many} seeds; the same: surely within ± {effects}."
+        f"{found.method}; {100 * found.settings.confidence:g} % for all {len(found.rows)} rows "
+        f"together; {many} seeds; the same: surely within ± {effects}."
     )
 
 

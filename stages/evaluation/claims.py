@@ -66,12 +66,14 @@ def judge(
     """
     claims = [*activations(results), *patience(results, curves), *dropout(params, results)]
     claims += [*faster(params, results), *linear(params, results)]
+    overlap = intervals.overlap(params.prepare.split, params.prepare.validation_size)
     rows = {}
     for claim in claims:
         family = sum(other.number == claim.number for other in claims)
         level = intervals.corrected(params.compare.confidence, family)
         step = STEPS.get(claim.score or "", 1)  # of an epoch
-        estimate = intervals.of_mean(claim.values, math.sqrt(2) * intervals.rounding(step))
+        floor = math.sqrt(2) * intervals.rounding(step)
+        estimate = intervals.of_mean(claim.values, floor, overlap)
         interval = estimate.interval(level)
         low, high = claim.true
         effect = getattr(params.compare.min_effect, claim.score or "", (high - low) / 2)
@@ -79,7 +81,9 @@ def judge(
         verdict = verdicts.claimed(interval, claim.true, difference)
         enough = None
         if verdict == UNKNOWN:
-            enough = verdicts.needed(estimate.scatter, effect, level, estimate.seeds)
+            enough = verdicts.needed(
+                estimate.scatter, effect, level, estimate.seeds, estimate.overlap
+            )
         rows[f"{claim.number} {claim.name}"] = {
             "says": claim.says,
             "measure": claim.measure,

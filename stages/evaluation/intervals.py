@@ -21,11 +21,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 CORRECTION = "Bonferroni"
+PICTURES = 60_000  # of the data set, to train and validate on
 STEPS = {  # what is counted in: one of 12,000 images (in points), the last digit shown, epochs
     "validation_accuracy": 100 / 12000,
     "validation_loss": 1e-4,
@@ -53,17 +55,19 @@ class Estimate:
         error: its standard error; NaN for a single seed.
         freedom: degrees of freedom of Student's t.
         seeds: how many it is of; of two sides that are not paired, those of the smaller one.
+        overlap: validation over training pictures where seeds have splits of their own, else 0.
     """
 
     mean: float
     error: float
     freedom: float
     seeds: int
+    overlap: float = 0.0
 
     @property
     def scatter(self) -> float:
         """The standard deviation of one seed's value, or of one pair's difference."""
-        return self.error * math.sqrt(self.seeds)
+        return self.error / float(share(self.seeds, self.overlap))
 
     @property
     def p_value(self) -> float:
@@ -95,31 +99,51 @@ def rounding(step: float) -> float:
     return step / math.sqrt(12)
 
 
-def of_mean(values: Sequence[float], floor: float = 0.0) -> Estimate:
+def overlap(split: object, validation_size: float) -> float:
+    """Return `Estimate.overlap` of what `params.yaml` says under `prepare`."""
+    return validation_size / (PICTURES - validation_size) if split == "per_seed" else 0.0
+
+
+def share(seeds: Any, overlap: float = 0.0) -> Any:
+    """Return the standard error of a mean over `seeds`, as a share of their standard deviation.
+
+    Where each seed draws its own split, two trainings see mostly the same pictures, so that their
+    numbers are correlated and a mean is less sure than it seems: the corrected resampled t test of
+    Nadeau and Bengio (2003) adds `overlap`, which is validation over training pictures, to 1/n.
+    """
+    return np.sqrt(1 / seeds + overlap)
+
+
+def of_mean(values: Sequence[float], floor: float = 0.0, overlap: float = 0.0) -> Estimate:
     """Estimate the mean of values, one for each seed, which scatter by `floor` at least."""
     seeds = len(values)
     if seeds < 2:
-        return Estimate(float(values[0]), math.nan, 0, seeds)
+        return Estimate(float(values[0]), math.nan, 0, seeds, overlap)
     scatter = max(float(np.std(values, ddof=1)), floor)
-    return Estimate(float(np.mean(values)), scatter / math.sqrt(seeds), seeds - 1, seeds)
+    error = scatter * float(share(seeds, overlap))
+    return Estimate(float(np.mean(values)), error, seeds - 1, seeds, overlap)
 
 
-def of_pairs(base: Sequence[float], head: Sequence[float], step: float = 0.0) -> Estimate:
+def of_pairs(
+    base: Sequence[float], head: Sequence[float], step: float = 0.0, overlap: float = 0.0
+) -> Estimate:
     """Estimate head minus base, paired by seed, both counted in multiples of `step`."""
     differences = [after - before for before, after in zip(base, head, strict=True)]
-    return of_mean(differences, math.sqrt(2) * rounding(step))
+    return of_mean(differences, math.sqrt(2) * rounding(step), overlap)
 
 
-def of_sides(base: Sequence[float], head: Sequence[float], step: float = 0.0) -> Estimate:
+def of_sides(
+    base: Sequence[float], head: Sequence[float], step: float = 0.0, overlap: float = 0.0
+) -> Estimate:
     """Estimate head minus base of seeds that are not paired, by Welch's t test (1947), as
     `scipy.stats.ttest_ind(head, base, equal_var=False)` does."""
-    one, other = of_mean(base, rounding(step)), of_mean(head, rounding(step))
+    one, other = (of_mean(side, rounding(step), overlap) for side in (base, head))
     mean, seeds = other.mean - one.mean, min(one.seeds, other.seeds)
     if seeds < 2:
-        return Estimate(mean, math.nan, 0, seeds)
+        return Estimate(mean, math.nan, 0, seeds, overlap)
     a, b = one.error**2, other.error**2
     freedom = (a + b) ** 2 / (a**2 / one.freedom + b**2 / other.freedom) if a + b else 1
-    return Estimate(mean, math.sqrt(a + b), freedom, seeds)
+    return Estimate(mean, math.sqrt(a + b), freedom, seeds, overlap)
 
 
 def of_one_more(values: Sequence[float], level: float) -> Interval:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from stages.evaluation.intervals import Interval
+from stages.evaluation.intervals import Interval, share
 
 BETTER, WORSE, SAME, UNKNOWN = "better", "worse", "same", "cannot tell"
 FEW, DIVERGED = "too few seeds", "diverged"
@@ -82,7 +82,9 @@ def level(p_values: Sequence[float], confidence: float) -> float:
     return 1 - rate * max(believed, 1) / len(p_values)
 
 
-def needed(scatter: float, min_effect: float, level: float, seeds: int) -> int | None:
+def needed(
+    scatter: float, min_effect: float, level: float, seeds: int, overlap: float = 0.0
+) -> int | None:
     """Return about how many seeds it takes to tell no difference from the smallest effect.
 
     With so many, a difference of 0 is decided (*same*) and one of the smallest effect is decided
@@ -93,13 +95,14 @@ def needed(scatter: float, min_effect: float, level: float, seeds: int) -> int |
         min_effect: the smallest effect that matters.
         level: of the interval.
         seeds: how many there are, which did not suffice.
+        overlap: of their splits: `Estimate.overlap`.
 
     Returns:
         More than `seeds`; None where it would be more than `MOST`.
     """
     if not (math.isfinite(scatter) and min_effect > 0):
         return None
-    same, seen = (chances(scatter, min_effect, level, truth) for truth in (0, min_effect))
+    same, seen = (chances(scatter, min_effect, level, truth, overlap) for truth in (0, min_effect))
     enough = COUNTS[(np.minimum(same, seen) >= POWER) & (seeds < COUNTS)]
     return int(enough[0]) if len(enough) else None
 
@@ -109,7 +112,9 @@ def many(needed: int | None) -> str:
     return f"more than {MOST}" if needed is None else f"about {needed}"
 
 
-def chances(scatter: float, min_effect: float, level: float, truth: float) -> Any:
+def chances(
+    scatter: float, min_effect: float, level: float, truth: float, overlap: float = 0.0
+) -> Any:
     """Return with which probability an interval is decided, for each of `COUNTS` seeds.
 
     Exact for normal differences whose mean is `truth`, as in Phillips (1990): their mean and their
@@ -118,7 +123,7 @@ def chances(scatter: float, min_effect: float, level: float, truth: float) -> An
     that all of the interval is within the smallest effect.
     """
     deviations, factors = sampled(level)
-    error = (scatter / np.sqrt(COUNTS))[:, None]
+    error = (scatter * share(COUNTS, overlap))[:, None]
     half = factors * deviations * error
 
     def within(size: Any) -> Any:

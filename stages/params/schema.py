@@ -7,7 +7,7 @@ names the place, e.g. ``optimizers.adam.learning_rate: Input should be greater t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -38,6 +38,7 @@ class Prepare(Section):
 
     validation_size: int = Field(ge=10)
     split_seed: Seed
+    split: Literal["fixed", "per_seed"]
 
 
 class Target(Section):

@@ -20,7 +20,7 @@ from stages.vcs import dvc
 # Imports point to the left. The programs that dvc.yaml runs are one room, "programs".
 ROOMS = (
     "core", "data", "training", "params", "vcs", "evaluation", "plots", "tracking", "compare",
-    "sync", "repro", "verify", "programs", "cli",
+    "sync", "repro", "verify", "decide", "programs", "cli",
 )  # fmt: skip
 BELOW_TRAINING = {"core", "data", "training"}  # all that what computes may import
 

@@ -53,7 +53,6 @@ PARTS = LAYERS | {
     "DTypePolicy", "ELU", "LeakyReLU", "GlorotUniform", "HeNormal", "Zeros", "Ones", "Sequential",
 }  # fmt: skip
 MODULES = frozenset({"keras", "keras.layers", "keras.initializers", "builtins"})
-ARRAYS = {"train_images.npy", "train_labels.npy"}
 
 
 # Summary
@@ -293,8 +292,8 @@ def check_weights(content: bytes) -> None:
 # Data
 
 
-def train_split(prepared: dict[str, Path], wanted: str) -> Split:
-    """Return the training split of the prepared data.
+def train_split(prepared: dict[str, Path], wanted: str, seed: int = 0) -> Split:
+    """Return the training split of the prepared data, where seeds draw their own that of `seed`.
 
     Raises:
         Refused: it is another one than the digest says, or cannot be read.
@@ -303,14 +302,25 @@ def train_split(prepared: dict[str, Path], wanted: str) -> Split:
     summary = mapping(untrusted.json(prepared["summary.json"].read_bytes()))
     digests = summary.get("digests")
     found = mapping(digests, "digests").get("train") if digests else summary.get("digest")
-    parts = [
-        np.load(prepared[name], mmap_mode="r", allow_pickle=False) for name in sorted(ARRAYS)
-    ]
-    for part, shape in zip(parts, (PIXELS, ()), strict=True):
-        if not isinstance(part, np.ndarray) or part.dtype != np.uint8 or part.shape[1:] != shape:
-            raise Refused("no pictures with classes")
-    split = Split(*parts)
+    split = stored(prepared, "train")
+    if "per_seed" in summary:
+        own = mapping(summary["per_seed"], "per_seed").get("split_seed")
+        number = untrusted.number(own, 0, untrusted.SEEDS, "split_seed", integer=True)
+        split, _ = arrays.drawn(split, stored(prepared, "validation"), int(number), seed)
+        found = wanted
     # Before there was a digest by split it was another hash
     if found != wanted or (digests and arrays.digest(split) != wanted):
         raise Refused("data/prepared is another one than it was trained from")
     return split
+
+
+def stored(prepared: dict[str, Path], name: str) -> Split:
+    """Return a split as it lies in the prepared data; raises as `train_split` does."""
+    parts = [
+        np.load(prepared[f"{name}_{kind}.npy"], mmap_mode="r", allow_pickle=False)
+        for kind in ("images", "labels")
+    ]
+    for part, shape in zip(parts, (PIXELS, ()), strict=True):
+        if not isinstance(part, np.ndarray) or part.dtype != np.uint8 or part.shape[1:] != shape:
+            raise Refused("no pictures with classes")
+    return Split(*parts)

@@ -87,11 +87,11 @@ def content(files: Files) -> Content:
     return Content(summary.fingerprint, summary, rows, models, runs.numbers(hashes))
 
 
-def train_split(prepared: Files, digest: str) -> Split:
-    """Return the training split of the prepared data; raise UserError where it is another one than
-    the digest says, or cannot be read."""
+def train_split(prepared: Files, digest: str, seed: int) -> Split:
+    """Return the training split of the prepared data, or of this seed; raise UserError where it is
+    another one than the digest says, or cannot be read."""
     try:
-        return foreign.train_split(prepared, digest)
+        return foreign.train_split(prepared, digest, seed)
     except (KeyError, ValueError, OSError, EOFError) as error:
         raise UserError(f"data/prepared cannot be read ({reason(error)})") from None
 
@@ -109,7 +109,7 @@ def restore(
     """
     found = content(files)
     described = found.described(output, refs.study(commit, output.variant))
-    split = train_split(prepared, described.data)
+    split = train_split(prepared, described.data, next(iter(described.seeds)))
     tree = Tree(commit.branch, commit.sha, experiment="", diff="")
     tags = liveness.tags() | {"restored": "true", "mlflow.user": commit.author}
     record = recorder.Recorder(client, experiment, described, split, tree, tags, commit.time * 1000)

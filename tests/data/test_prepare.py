@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,46 @@ def test_preparing_twice_gives_the_same_bytes_and_another_seed_other_ones(folder
     with Edited(folder / "params.yaml") as params:
         params["prepare"]["split_seed"] += 1
     assert files()["train_labels.npy"] != first["train_labels.npy"]
+
+
+def test_a_fixed_split_writes_no_word_of_others_and_is_what_every_seed_sees(folder: Path) -> None:
+    prepare.main()
+    summary = json.loads((folder / "data/prepared/summary.json").read_text())
+    assert summary.keys() == {"digests", "sizes", "classes"}
+    data = arrays.load(folder / "data/prepared")
+    assert data.of_seed(1) is data
+
+
+def per_seed(folder: Path) -> arrays.Prepared:
+    with Edited(folder / "params.yaml") as params:
+        params["prepare"]["split"] = "per_seed"
+    prepare.main()
+    return arrays.load(folder / "data/prepared")
+
+
+def test_per_seed_each_seed_draws_its_own_stratified_split_and_the_same_again(folder: Path) -> None:
+    data = per_seed(folder)
+    one, again, other = data.of_seed(1), data.of_seed(1), data.of_seed(2)
+    assert one.digests == again.digests
+    assert one.digests["train"] != other.digests["train"]
+    assert one.digests["test"] == other.digests["test"]
+    pool = np.concatenate([data.train.images, data.validation.images]).reshape(600, -1)
+    both = np.concatenate([one.train.images, one.validation.images]).reshape(600, -1)
+    np.testing.assert_array_equal(np.unique(both, axis=0), np.unique(pool, axis=0))
+    assert (len(one.train.labels), len(one.validation.labels)) == (480, 120)
+    labels = np.concatenate([data.train.labels, data.validation.labels])
+    for label in range(10):
+        assert abs((one.validation.labels == label).sum() - (labels == label).sum() / 5) <= 1
+
+
+def test_another_way_to_draw_is_no_silent_change(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    per_seed(folder)
+    draw = arrays.drawn
+    monkeypatch.setattr(arrays, "drawn", lambda t, v, s, seed: draw(t, v, s, seed + 1))
+    with pytest.raises(UserError, match="other splits"):
+        arrays.load(folder / "data/prepared")
 
 
 IMAGES, FLAT = "train-images-idx3-ubyte", bytes([0, 0, 0, 14, 0, 0, 0, 56])

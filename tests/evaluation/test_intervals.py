@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.evaluation.intervals import corrected, of_mean, of_one_more, of_pairs, of_sides
+from stages.evaluation.intervals import (
+    corrected,
+    of_mean,
+    of_one_more,
+    of_pairs,
+    of_sides,
+    overlap,
+)
 
 
 def test_an_interval_is_students() -> None:
@@ -77,3 +84,33 @@ def test_a_single_seed_has_no_interval_and_one_result_is_certain() -> None:
     assert math.isnan(of_one_more([3.0], 0.95).low)
     found = of_pairs([5, 6, 7], [5, 6, 7])
     assert (found.interval(0.99).low, found.interval(0.99).high, found.p_value) == (0, 0, 1)
+
+
+def test_intervals_of_overlapping_splits_are_those_of_nadeau_and_bengio() -> None:
+    """Their variance of a mean: (1/n + validation/training) times that of one seed."""
+    values, ratio = [1.0, 2.0, 3.0, 4.0, 5.0], overlap("per_seed", 12_000)
+    found = of_mean(values, overlap=ratio)
+    assert ratio == 0.25
+    assert found.error == pytest.approx(math.sqrt((1 / 5 + 12_000 / 48_000) * 2.5))
+    assert found.scatter == pytest.approx(math.sqrt(2.5))
+    assert overlap("fixed", 12_000) == overlap(None, 12_000) == 0
+    sides = of_sides(values, [5.0, 6.0, 8.0, 1.0, 2.0], overlap=ratio)
+    plain = of_sides(values, [5.0, 6.0, 8.0, 1.0, 2.0])
+    assert sides.error == pytest.approx(plain.error * 1.5)
+    assert sides.freedom == pytest.approx(plain.freedom)
+    assert sides.scatter == pytest.approx(plain.scatter)
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_a_mean_over_overlapping_splits_is_less_sure_than_one_of_independent_ones(
+    corrected: bool,
+) -> None:
+    """Numbers of splits that share 4 of 5 pictures correlate by 1/5: without the correction a
+    difference of 0 is called one in much more than 5 % of cases."""
+    random = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(2000):
+        shared, own = random.normal(), random.normal(size=5)
+        values = math.sqrt(0.2) * shared + math.sqrt(0.8) * own
+        wrong += of_mean(list(values), overlap=0.25 if corrected else 0.0).p_value <= 0.05
+    assert (wrong / 2000 <= 0.06) is corrected

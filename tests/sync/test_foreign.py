@@ -176,6 +176,21 @@ def test_a_zip_that_unpacks_to_gigabytes_or_is_none_is_refused(
         foreign.check_model(path)
 
 
+def test_of_seeds_with_splits_of_their_own_the_split_is_drawn_anew(tmp_path: Path) -> None:
+    images = np.arange(40, dtype=np.uint8)[:, None, None] * np.ones((28, 28), np.uint8)
+    labels = np.arange(40, dtype=np.uint8) % 10
+    train, validation = Split(images[:30], labels[:30]), Split(images[30:], labels[30:])
+    arrays.save(tmp_path, {"train": train, "validation": validation}, split_seed=42)
+    prepared = {path.name: path for path in tmp_path.iterdir()}
+    own, _ = arrays.drawn(train, validation, 42, 3)
+    found = foreign.train_split(prepared, arrays.digest(own), 3)
+    assert np.array_equal(found.images, own.images)
+    with pytest.raises(Refused, match="another one"):
+        foreign.train_split(prepared, arrays.digest(own), 4)
+    with pytest.raises(Refused, match="another one"):
+        foreign.train_split(prepared, arrays.digest(train), 3)
+
+
 def test_prepared_data_are_those_that_their_digest_says(tmp_path: Path) -> None:
     split = Split(np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.uint8))
     arrays.save(tmp_path, {"train": split})

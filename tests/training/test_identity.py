@@ -59,7 +59,8 @@ def split(first: int = 0) -> Split:
 def prepared(**splits: Split) -> Prepared:
     """The prepared data, with splits of one picture."""
     found = dict.fromkeys(("train", "validation", "test"), split()) | splits
-    return Prepared(**found, digests={name: arrays.digest(each) for name, each in found.items()})
+    digests = {name: arrays.digest(each) for name, each in found.items()}
+    return Prepared(**found, digests=digests, split_seed=None)
 
 
 def source(runs: Path, *fingerprints: str) -> Path:

@@ -1,0 +1,1 @@
+"""`branchmark decide`: further seeds of both sides, trained until rows say something."""

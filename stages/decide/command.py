@@ -1,0 +1,167 @@
+"""What `branchmark decide` does: train groups of further seeds of both sides until rows say
+something, and judge them at each look by the levels of `stages.decide.sequential`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+
+from rich.console import Console
+
+from stages.compare import comparison as judge
+from stages.compare.comparison import Comparison, Row
+from stages.compare.snapshot import Snapshot
+from stages.core.errors import UserError, catch_termination
+from stages.decide.sequential import Looks
+from stages.decide.sides import Backend, Side, checked_out, failed, trainable
+from stages.evaluation import verdicts
+from stages.evaluation.verdicts import FEW, UNKNOWN
+from stages.repro import capacity
+from stages.repro.progress import Screen
+from stages.repro.schedule import carry_out
+
+GROUP = 5  # seeds that are trained before the next look
+OPEN = (UNKNOWN, FEW)
+METHOD = (
+    "rows with more seeds: judged after each group of {} seeds, by intervals that are all right at "
+    "once (Jennison and Turnbull 1989; error spent as by O'Brien and Fleming, Lan and DeMets 1983)"
+)
+
+
+@dataclass
+class Judged:
+    """The rows of a comparison, as far as they are known.
+
+    Attributes:
+        rows: by variant and score; one that says something is never judged again.
+        p_values: of rows of at least three seeds; of those that were looked at repeatedly the
+            smallest repeated one.
+        open: the keys of those for which seeds are trained.
+    """
+
+    rows: dict[tuple[str, str], Row]
+    p_values: dict[tuple[str, str], float] = field(default_factory=dict)
+    open: set[tuple[str, str]] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], variants: Collection[str] = ()) -> Judged:
+        """Begin with what `compare` says; open are the rows of the variants that it cannot tell."""
+        begun = cls({key(row): row for row in rows})
+        for each, row in begun.rows.items():
+            if row.verdict in OPEN and (row.variant in variants or not variants):
+                begun.open.add(each)
+            elif row.estimate.seeds >= verdicts.ENOUGH:
+                begun.p_values[each] = row.estimate.p_value
+        return begun
+
+    @property
+    def variants(self) -> list[str]:
+        """Those that need more seeds."""
+        return list(dict.fromkeys(row.variant for k, row in self.rows.items() if k in self.open))
+
+    def look(self, now: Iterable[Row], looks: Looks, number: int, settings: judge.Settings) -> None:
+        """Judge the open rows, given what was measured by now; those that say something are
+        closed."""
+        found = {key(row): row for row in now if key(row) in self.open}
+        for each, row in found.items():
+            if row.estimate.seeds >= verdicts.ENOUGH:
+                repeated = looks.p_value(number, row.estimate.p_value)
+                self.p_values[each] = min(repeated, self.p_values.get(each, 1.0))
+        error = 1 - verdicts.level(list(self.p_values.values()), settings.confidence)
+        level = looks.level(number, error)
+        for each, row in found.items():
+            effect = settings.min_effect[row.metric.score]
+            self.rows[each] = judge.decided(row, level, effect)
+            if self.rows[each].verdict not in OPEN:
+                self.open.remove(each)
+
+
+def key(row: Row) -> tuple[str, str]:
+    """Return what a row is known by."""
+    return row.variant, row.metric.score
+
+
+def decide(
+    base: Snapshot, head: Snapshot, variants: Sequence[str], up_to: int, console: Console
+) -> tuple[Comparison, list[int]]:
+    """Train seeds until every row says something, or there are `up_to` of them.
+
+    Returns:
+        The comparison with all seeds, and their numbers.
+
+    Raises:
+        UserError: a variant is not compared, a training fails, or there is nothing to train.
+    """
+    catch_termination()
+    before = judge.compare(base, head)
+    known = {row.variant for row in before.rows}
+    if unknown := sorted(set(variants) - known):
+        raise UserError(
+            f"{', '.join(unknown)}: not among the variants that changed ({', '.join(known)})"
+        )
+    judged = Judged.of(before.rows, variants)
+    seeds = sorted({n for v in judged.variants for s in (base, head) for n in s.results[v].seeds})
+    if not judged.open:
+        console.print("every row says something: no more seeds are needed")
+        return before, seeds
+    if up_to <= len(seeds):
+        raise UserError(f"--up-to {up_to}: there are {len(seeds)} seeds already; name more")
+    new = (number for number in range(1, up_to + len(seeds) + 1) if number not in seeds)
+    counts = [*range(len(seeds), up_to, GROUP), up_to]
+    looks = Looks(tuple(counts), max(judge.overlap(base), judge.overlap(head)))
+    begin = time.monotonic()
+    with trainable(), ExitStack() as stack:
+        jobs = capacity.jobs()
+        places = [(each, *stack.enter_context(checked_out(each))) for each in (base, head)]
+        sides = (Side(*places[0], jobs), Side(*places[1], jobs))
+        backend = stack.enter_context(closing(Backend(sides)))
+        now = before
+        for number, count in enumerate(counts):
+            if number or any(len(row.seeds) < count for row in opened(judged)):
+                seeds += [next(new) for _ in range(count - len(seeds))]
+                train(backend, judged.variants, sorted(seeds), console)
+                now = judge.compare(*(side.trained(judged.variants) for side in sides))
+                for side, latest in zip(sides, (now.base, now.head), strict=True):
+                    side.snapshot = latest
+            judged.look(now.rows, looks, number, before.settings)
+            if number:
+                told(judged, count, up_to, time.monotonic() - begin, counts[0], console)
+            if not judged.open:
+                break
+    rows = tuple(judged.rows[key(row)] for row in before.rows)
+    return replace(now, rows=rows, overall=before.overall), sorted(seeds)
+
+
+def opened(judged: Judged) -> list[Row]:
+    """Return the open rows."""
+    return [judged.rows[each] for each in judged.open]
+
+
+def told(
+    judged: Judged, count: int, up_to: int, seconds: float, first: int, console: Console
+) -> None:
+    """Print how far it is, and how long the rest takes at most."""
+    left = len(judged.open)
+    line = f"{count} of {up_to} seeds: {left} row{'s' * (left != 1)} cannot be told yet"
+    if left and count < up_to:
+        most = seconds / (count - first) * (up_to - count) / 60
+        line += f", {most:.0f} min more at most"
+    console.print(line)
+
+
+def train(backend: Backend, variants: list[str], seeds: list[int], console: Console) -> None:
+    """Train seeds of variants on both sides; raise UserError where one fails."""
+    work: dict[str, set[str]] = {}
+    steps: dict[str, int] = {}
+    for name, side in zip(("base", "head"), backend.sides, strict=True):
+        for step, needs in side.work(variants, seeds).items():
+            work[f"{name} {step}"] = {f"{name} {each}" for each in needs}
+            epochs = side.snapshot.params.get("train", {}).get("epochs", 0)
+            steps[f"{name} {step}"] = int(epochs) * len(seeds) if "@" in step else 0
+    screen = Screen(steps, backend.epochs, console)
+    with screen.shown():
+        report = carry_out(work, backend, screen.started, screen.ended, fail_fast=True)
+    if report.failed:
+        raise UserError(failed(report.outcomes))

@@ -1,0 +1,242 @@
+"""Two revisions in temporary git work trees, and further seeds trained in them.
+
+Nothing of what is trained is lost: finished seeds go to this project's `.dvc/tmp/seeds`, where any
+training of the same result finds them by their fingerprint, that of `branchmark repro` included.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from stages.compare.snapshot import Snapshot
+from stages.core.errors import UserError
+from stages.core.folders import write
+from stages.core.signals import deferred
+from stages.core.text import cut, plain
+from stages.core.untrusted import STAGE
+from stages.evaluation import scores
+from stages.evaluation.results import Result
+from stages.repro import capacity
+from stages.repro.schedule import Ended, Outcome
+from stages.training import history, result
+from stages.training.result import Summary
+from stages.vcs import git
+from stages.vcs.cache import Cache
+from stages.vcs.dvc import FORCE
+from stages.vcs.finished import SCRATCH
+from stages.vcs.lockfile import PREPARED, RUNS
+from stages.vcs.worktree import INPUTS
+from stages.verify.clone import removed, scrubbed
+from stages.verify.command import IDENTITY
+from stages.verify.programs import FETCH, PREPARE, Programs
+
+PARAMS = "params.yaml"
+RAW = Path("data/raw")
+SETTINGS = ("-c", "core.autocrlf=false", "-c", f"core.hooksPath={os.devnull}")
+
+
+@contextmanager
+def trainable() -> Iterator[None]:
+    """Keep the user's settings from what a side runs, as a proof does; but finished seeds count."""
+    with scrubbed():
+        del os.environ[FORCE]
+        yield
+
+
+@contextmanager
+def checked_out(side: Snapshot) -> Iterator[tuple[Path, Path]]:
+    """Check a side out in a git work tree of its own, the working tree with what is not committed;
+    yield the project's root in it, and an empty folder. Both are removed however the block ends.
+
+    Raises:
+        GitError: git cannot check it out.
+    """
+    inside = git.git("rev-parse", "--show-prefix")
+    with ExitStack() as stack:
+        with deferred():  # a signal in between would find a folder that nobody removes
+            folder = Path(tempfile.mkdtemp(prefix="branchmark-decide-")).resolve()
+            stack.callback(git.run, "worktree", "prune")
+            stack.callback(removed, folder)
+        tree, scratch = folder / "project", folder / "scratch"
+        scratch.mkdir()
+        commit = side.commit or "HEAD"
+        git.git(*SETTINGS, "worktree", "add", "--quiet", "--detach", str(tree), commit)
+        root = tree / inside
+        if not (root / IDENTITY).exists():
+            raise UserError(
+                f"{side.name}: it is from before a seed was a result of its own; only revisions "
+                "with stages/training can be given more seeds"
+            )
+        if not side.commit:
+            take_changes(root)
+        kept = root / SCRATCH
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        kept.symlink_to(SCRATCH.resolve())
+        yield root, scratch
+
+
+def take_changes(root: Path) -> None:
+    """Bring what is not committed of the inputs of this working tree into another one."""
+    listed = git.git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *INPUTS)
+    for name in filter(None, listed.split("\0")):
+        source, target = Path(name), root / name
+        target.unlink(missing_ok=True)
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+class Side:
+    """A side that is checked out.
+
+    Args:
+        snapshot: what git holds of it.
+        root, scratch: as `checked_out` yields them.
+        jobs: how many programs it may run at once.
+    """
+
+    def __init__(self, snapshot: Snapshot, root: Path, scratch: Path, jobs: int) -> None:
+        self.snapshot, self.root = snapshot, root
+        named = [name for name in snapshot.lock if STAGE.fullmatch(name) and "@" in name]
+        self.stages = {name.partition("@")[2]: name for name in named}
+        outs = snapshot.lock.get(PREPARE, {}).get("outs", ())
+        md5 = next((out["md5"] for out in outs if out["path"] == PREPARED), "")
+        self.programs = Programs(root, scratch, md5, jobs, RAW.resolve())
+        self.ready = False
+        if files := Cache().folder(md5):
+            for name, path in files.items():
+                target = root / PREPARED / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+            self.ready = True
+
+    def work(self, variants: Collection[str], seeds: list[int]) -> dict[str, set[str]]:
+        """Return the steps that train seeds of variants, each with those that it waits for.
+
+        Raises:
+            UserError: this side's `dvc.lock` has no such variant.
+        """
+        self.ask_for(seeds)
+        steps: dict[str, set[str]] = {} if self.ready else {FETCH: set(), PREPARE: {FETCH}}
+        self.ready = True
+        waiting = list(variants)
+        while waiting:
+            name = waiting.pop()
+            if (stage := self.stages.get(name)) is None:
+                raise UserError(
+                    f"{self.snapshot.name}: its dvc.lock has no variant {name}; "
+                    "`branchmark repro` runs it"
+                )
+            deps = [dep["path"] for dep in self.snapshot.lock[stage].get("deps", ())]
+            sources = [dep.removeprefix(RUNS) for dep in deps if dep.startswith(RUNS)]
+            waiting += [each for each in sources if self.stages.get(each) not in steps]
+            steps[stage] = {self.stages[each] for each in sources if each in self.stages}
+            steps[stage] |= steps.keys() & {PREPARE}
+        return steps
+
+    def ask_for(self, seeds: list[int]) -> None:
+        """Put the seeds into the `params.yaml` of the checked out side."""
+        set_seeds(self.root / PARAMS, seeds)
+
+    def trained(self, variants: Collection[str]) -> Snapshot:
+        """Return the snapshot with all seeds of these variants that there are now.
+
+        Raises:
+            UserError: what was trained is not what the side's results are of.
+        """
+        results = dict(self.snapshot.results)
+        target = self.snapshot.params.get("target", {}).get("validation_accuracy", 1.0)
+        for name in variants:
+            folder, known = self.root / RUNS / name, results[name]
+            summary = Summary.read(folder / result.SUMMARY)
+            rows = history.read(folder / result.HISTORY)
+            for seed, fingerprint in known.fingerprints.items():
+                if summary.fingerprints.get(seed, fingerprint) != fingerprint:
+                    raise UserError(
+                        f"{self.snapshot.name}: the results of {name} are not those of its "
+                        "params.yaml and code; `branchmark repro` runs it anew"
+                    )
+            nothing = {"train_loss": None}
+            found = {
+                seed: {k: v for k, v in scores.of_seed(nothing, each, target).items() if k in KNOWN}
+                for seed, each in rows.items()
+            }
+            results[name] = Result(known.fingerprint, found, summary.fingerprints)
+        return replace(self.snapshot, results=results)
+
+
+KNOWN = ("validation_loss", "validation_accuracy", "loss_gap", "epochs_to_target")
+
+
+def set_seeds(file: Path, seeds: list[int]) -> None:
+    """Write the seeds into a `params.yaml`, whose comments and order stay as they are."""
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    content = yaml.load(file.read_text(encoding="utf-8"))
+    old = content["train"]["seeds"]
+    old[:] = seeds
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as stream:
+        yaml.dump(content, stream)
+        stream.seek(0)
+        write(file, stream.read())
+
+
+class Backend:
+    """Runs the programs of both sides: a step is the side's number and its own step."""
+
+    def __init__(self, sides: tuple[Side, Side]) -> None:
+        self.sides = sides
+        self.jobs = capacity.jobs()
+        self.executor: Executor = ThreadPoolExecutor(self.jobs)
+
+    def slots(self) -> int:
+        """Return the same at all times."""
+        return self.jobs
+
+    def split(self, step: str) -> tuple[Side, str]:
+        """Return the side and its own step."""
+        number, _, own = step.partition(" ")
+        return self.sides[number == "head"], own
+
+    def task(self, step: str) -> Callable[[], Ended]:
+        """Return what runs a step."""
+        side, own = self.split(step)
+        return side.programs.task(own)
+
+    def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
+        """Return how programs ended."""
+        return self.sides[0].programs.finish(ended)
+
+    def epochs(self, step: str) -> int:
+        """Return how many epochs of a training have ended by now."""
+        side, own = self.split(step)
+        return side.programs.epochs(own)
+
+    def close(self) -> None:
+        """End all that still runs."""
+        for side in self.sides:
+            side.programs.close()
+        self.executor.shutdown(cancel_futures=True)
+
+
+def failed(logs: dict[str, Outcome]) -> str:
+    """Return what failed programs said, for a person."""
+    lines = []
+    for step, outcome in logs.items():
+        if outcome.state == "failed":
+            said = [line for line in outcome.log.strip().splitlines() if line.strip()]
+            last = cut(plain(said[-1].removeprefix("error: "))) if said else "it said nothing"
+            lines.append(f"{step}: {last}")
+    return "\n       ".join(lines)
