@@ -47,7 +47,9 @@ WIDEST = 100_000  # units of a layer
 CONFIG = 2**20  # bytes of a model's configuration
 PIXELS = (28, 28)
 MEMBERS = frozenset({"config.json", "metadata.json", "model.weights.h5"})
-LAYERS = frozenset({"InputLayer", "Flatten", "Dense", "BatchNormalization", "Activation", "Dropout"})
+LAYERS = frozenset(
+    {"InputLayer", "Flatten", "Dense", "BatchNormalization", "Activation", "Dropout"}
+)
 # All that this project builds networks of, by Keras' own modules; nothing registered by others
 PARTS = LAYERS | {
     "DTypePolicy", "ELU", "LeakyReLU", "GlorotUniform", "HeNormal", "Zeros", "Ones", "Sequential",
@@ -303,9 +305,7 @@ def train_split(prepared: dict[str, Path], wanted: str) -> Split:
     summary = mapping(untrusted.json(prepared["summary.json"].read_bytes()))
     digests = summary.get("digests")
     found = mapping(digests, "digests").get("train") if digests else summary.get("digest")
-    parts = [
-        np.load(prepared[name], mmap_mode="r", allow_pickle=False) for name in sorted(ARRAYS)
-    ]
+    parts = [np.load(prepared[name], mmap_mode="r", allow_pickle=False) for name in sorted(ARRAYS)]
     for part, shape in zip(parts, (PIXELS, ()), strict=True):
         if not isinstance(part, np.ndarray) or part.dtype != np.uint8 or part.shape[1:] != shape:
             raise Refused("no pictures with classes")

@@ -144,7 +144,12 @@ def mutated(content: bytes, how: str, place: int, value: Any, whole: bytes) -> b
     try:
         values = json.loads(content)
         inner, key = places(values)[place % len(places(values))]
-    except (ValueError, TypeError, ZeroDivisionError, RecursionError):  # a CSV, weights, or nothing left
+    except (
+        ValueError,
+        TypeError,
+        ZeroDivisionError,
+        RecursionError,
+    ):  # a CSV, weights, or nothing left
         text = re.split(rb"([,\n])", content)
         text[place % len(text)] = str(value).encode("utf-8", "replace")
         return b"".join(text)
@@ -187,9 +192,15 @@ class Revisions:
             "test_accuracy": 0.87, "epochs_to_target": 2,
         }  # fmt: skip
         seeds = {
-            n: {"fingerprint": each["fingerprint"], **scores} for n, each in summary["seeds"].items()
+            n: {"fingerprint": each["fingerprint"], **scores}
+            for n, each in summary["seeds"].items()
         }
-        result = {"fingerprint": summary["fingerprint"], "mean": {}, "deviation": {}, "seeds": seeds}
+        result = {
+            "fingerprint": summary["fingerprint"],
+            "mean": {},
+            "deviation": {},
+            "seeds": seeds,
+        }
         head = "variant,seed,epoch,loss,accuracy,val_loss,val_accuracy\n"
         rows = [f"{v},{s},{e},.5,.5,.5,.5\n" for v in VARIANTS for s in SEEDS for e in (1, 2)]
         params = {
@@ -243,7 +254,9 @@ class Revisions:
                 files |= {f"reports/results/{v}.json": None for v in VARIANTS}
                 files.setdefault(name, self.old())
             if name == ".dvc/config":
-                files[name] = b"[core]\n    remote = evil\n['remote \"evil\"']\n    url = http://127.0.0.1:9\n"
+                files[name] = (
+                    b"[core]\n    remote = evil\n['remote \"evil\"']\n    url = http://127.0.0.1:9\n"
+                )
             files[name] = mutated(files.get(name) or b"", *how)
         return {n: c for n, c in files.items() if "/../" not in n}
 

@@ -80,7 +80,13 @@ def test_a_history_whose_epochs_do_not_follow_each_other_is_refused(tmp_path: Pa
     file, head = tmp_path / "history.csv", ",".join(foreign.histories.COLUMNS)
     file.write_text(f"{head}\n1,1,0.5,0.5,nan,0.5\n1,2,inf,0.5,0.5,0.5\n")
     assert len(foreign.history(file, [1])[1]) == 2
-    for row in ("1,2,1,1,1,1", "1,99999999999999999999,1,1,1,1", "1,1", "1,1,x,1,1,1", '"' * 200_001):
+    for row in (
+        "1,2,1,1,1,1",
+        "1,99999999999999999999,1,1,1,1",
+        "1,1",
+        "1,1,x,1,1,1",
+        '"' * 200_001,
+    ):
         file.write_text(f"{head}\n{row}\n")
         with pytest.raises(Refused, match="history.csv"):
             foreign.history(file, [1])
