@@ -108,7 +108,8 @@ def yaml(content: bytes | str, typed: bool = False) -> Any:
                     items, section = open_.pop()
                     value = pairs(items) if section else items
                 case library.AliasEvent():
-                    raise Refused(f"line {event.start_mark.line + 1}: aliases are not read")
+                    mark = event.start_mark
+                    raise Refused(f"line {mark.line + 1 if mark else 1}: aliases are not read")
                 case _:
                     continue
             if count > 2 * MOST:

@@ -509,7 +509,7 @@ def test_parameters_that_do_not_fit_are_one_sentence_with_their_place(
 ) -> None:
     repository.params[key] = value
     repository.commit("odd")
-    with pytest.raises(UserError, match="^main: its params.yaml cannot be read") as error:
+    with pytest.raises(UserError, match=r"^main: its params.yaml cannot be read") as error:
         side.snapshot("main")
     assert why in str(error.value)
 
@@ -523,7 +523,7 @@ def test_a_link_that_leads_out_of_the_project_is_not_followed(
     for target in (secret, Path("/dev/zero")):
         file.unlink()
         file.symlink_to(target)
-        with pytest.raises(UserError, match="a link that leads out|has no params"):
+        with pytest.raises(UserError, match=r"a link that leads out|has no params"):
             side.snapshot(None)
 
 

@@ -56,7 +56,7 @@ def test_a_name_whose_object_is_missing_is_there_and_the_others_are_read(reposit
     assert known.damaged == {"broken"}
     assert known.names == {"broken", "main"}
     assert [commit.branch for commit in refs.every()] == ["main"]
-    with pytest.raises(UserError, match="^broken: its commit is missing; `git fsck`"):
+    with pytest.raises(UserError, match=r"^broken: its commit is missing; `git fsck`"):
         refs.resolve("broken")
 
 
@@ -109,7 +109,7 @@ def test_folders_that_stand_for_millions_of_folders_are_one_sentence(repository:
     top = make_tree(f"040000 tree {tree}\treports")
     commit = git("commit-tree", "-m", "bomb", top)
     assert refs.listing(commit, "reports/results/") == {}
-    with pytest.raises(UserError, match="^reports of .*: too many files or folders in it"):
+    with pytest.raises(UserError, match=r"^reports of .*: too many files or folders in it"):
         refs.tree(commit, "reports")
 
 
