@@ -509,7 +509,7 @@ def test_parameters_that_do_not_fit_are_one_sentence_with_their_place(
 ) -> None:
     repository.params[key] = value
     repository.commit("odd")
-    with pytest.raises(UserError, match=r"^main: its params.yaml cannot be read") as error:
+    with pytest.raises(UserError, match=r"^main: its params\.yaml cannot be read") as error:
         side.snapshot("main")
     assert why in str(error.value)
 

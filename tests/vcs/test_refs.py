@@ -65,7 +65,7 @@ def test_odd_names_of_branches_and_authors_are_read_as_they_are(
 ) -> None:
     """Some hold what Python, and not git, takes for a line break."""
     monkeypatch.setenv("GIT_AUTHOR_NAME", "a\u2028b\x0bc\x1b[2J")
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "99999999999 +0000")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "@99999999999 +0000")
     git("commit", "--allow-empty", "--message", "x")
     names = {"a\u2028b", "$(touch${IFS}x)", "\u202etxt", "<b>", "a;b"}
     for name in names:
