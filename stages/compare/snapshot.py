@@ -131,7 +131,7 @@ def curves_of(content: bytes) -> pd.DataFrame:
     types = kinds | dict.fromkeys(CURVES[len(kinds) :], "float64")
     text = io.StringIO(untrusted.decoded(content, CURVES_LARGEST))
     try:
-        found = pd.read_csv(text, usecols=list(CURVES), dtype=types)  # type: ignore[arg-type]
+        found = pd.read_csv(text, usecols=list(CURVES), dtype=types)
     except (OverflowError, TypeError, csv.Error) as error:
         raise Refused(str(error)) from None
     for name in found["variant"].unique():

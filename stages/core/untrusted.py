@@ -108,7 +108,8 @@ def yaml(content: bytes | str, typed: bool = False) -> Any:
                     items, section = open_.pop()
                     value = pairs(items) if section else items
                 case library.AliasEvent():
-                    raise Refused(f"line {event.start_mark.line + 1}: aliases are not read")
+                    mark = event.start_mark
+                    raise Refused(f"line {mark.line + 1 if mark else 1}: aliases are not read")
                 case _:
                     continue
             if count > 2 * MOST:
@@ -139,7 +140,9 @@ def scalar(text: str) -> Any:
         return text in TRUE
     if WHOLE.fullmatch(text):
         return whole(text)
-    return float(text.replace(".inf", "inf").replace(".nan", "nan")) if REAL.fullmatch(text) else text
+    return (
+        float(text.replace(".inf", "inf").replace(".nan", "nan")) if REAL.fullmatch(text) else text
+    )
 
 
 def whole(text: str) -> int:

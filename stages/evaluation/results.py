@@ -210,7 +210,4 @@ def old_name(key: str) -> str:
 
 def read(folder: Path) -> dict[str, Result]:
     """Read the results of every variant from `reports/results`."""
-    return {
-        path.stem: Result.parse(path.read_bytes())
-        for path in sorted(folder.glob("*.json"))
-    }
+    return {path.stem: Result.parse(path.read_bytes()) for path in sorted(folder.glob("*.json"))}

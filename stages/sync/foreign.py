@@ -47,7 +47,9 @@ WIDEST = 100_000  # units of a layer
 CONFIG = 2**20  # bytes of a model's configuration
 PIXELS = (28, 28)
 MEMBERS = frozenset({"config.json", "metadata.json", "model.weights.h5"})
-LAYERS = frozenset({"InputLayer", "Flatten", "Dense", "BatchNormalization", "Activation", "Dropout"})
+LAYERS = frozenset(
+    {"InputLayer", "Flatten", "Dense", "BatchNormalization", "Activation", "Dropout"}
+)
 # All that this project builds networks of, by Keras' own modules; nothing registered by others
 PARTS = LAYERS | {
     "DTypePolicy", "ELU", "LeakyReLU", "GlorotUniform", "HeNormal", "Zeros", "Ones", "Sequential",

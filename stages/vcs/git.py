@@ -67,7 +67,8 @@ def blobs(shas: Iterable[str], largest: int = LARGEST) -> Iterator[tuple[str, by
         if len(fields := answer.split()) != 3:  # "<sha> missing"
             raise GitError(f"git: object {sha} is missing; `git fsck` tells what else is")
         sizes[sha] = int(fields[2])
-    batch, total = [], 0
+    batch: list[str] = []
+    total = 0
     for sha in wanted:
         if sizes[sha] > largest:
             yield sha, None

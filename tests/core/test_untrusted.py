@@ -102,7 +102,7 @@ def test_json_has_null_where_a_training_diverged() -> None:
 
 @pytest.mark.parametrize("value", ["1", True, None, [1], {}, math.nan, math.inf, 10**20, -0.1])
 def test_what_is_no_number_in_a_range_is_refused(value: Any) -> None:
-    with pytest.raises(Refused, match="^here: "):
+    with pytest.raises(Refused, match=r"^here: "):
         untrusted.number(value, 0, 1, "here")
 
 
@@ -120,5 +120,5 @@ def test_what_is_no_variant_is_refused_in_a_sentence_that_does_nothing(name: str
     [{"evil-pkg": "1"}, {"numpy": "1; rm"}, {"numpy": "1 --index-url x"}, {"numpy": 1}, ["numpy"]],
 )
 def test_a_library_that_is_not_recorded_here_is_no_requirement(libraries: Any) -> None:
-    with pytest.raises(Refused, match="^libraries"):
+    with pytest.raises(Refused, match=r"^libraries"):
         untrusted.libraries(libraries)

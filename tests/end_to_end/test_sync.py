@@ -209,7 +209,9 @@ def compare_models(a: Project, live: Any, b: Project, restored: Any) -> None:
         sides.append(
             {
                 "model": (model.name, model.model_type, model.status, model.tags, model.params),
-                "metrics": {(m.key, m.step, m.value) for m in model.metrics},  # perhaps logged twice
+                "metrics": {
+                    (m.key, m.step, m.value) for m in model.metrics
+                },  # perhaps logged twice
                 "files": sorted(str(f.relative_to(folder)) for f in folder.rglob("*")),
                 "mlmodel": [line for line in mlmodel if not line.strip().startswith(varying)],
                 "requirements": (folder / "requirements.txt").read_text(),

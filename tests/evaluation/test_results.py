@@ -101,7 +101,7 @@ def test_other_json_is_no_result(text: str, why: str) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "5", '{"../a": {"fingerprint": "a"}}'])
 def test_other_json_is_no_metrics(text: str) -> None:
-    with pytest.raises(ValueError, match="here belongs|is no variant"):
+    with pytest.raises(ValueError, match=r"here belongs|is no variant"):
         results.parse_old(text, [1])
 
 

@@ -12,7 +12,7 @@ own, address = os.path.dirname(sys.argv[0]), os.environ.get("TESTS_SERVER", "")
 path = [each for each in os.environ.get("PATH", "").split(":") if each != own]
 
 
-def itself(env):
+def itself(env: dict[str, str]) -> None:
     """Become the real program."""
     for folder in path:
         program = os.path.join(folder, name)

@@ -76,7 +76,8 @@ def answer(client: socket.socket) -> None:
         os.setpgid(program, program)
     client.sendall(f"{program}\n".encode())
     ended = os.pidfd_open(program)
-    ready, _, _ = select.select([ended, client], [], [])
+    waiting: list[Any] = [ended, client]
+    ready, _, _ = select.select(waiting, [], [])
     if ended not in ready:
         with suppress(ProcessLookupError):
             os.killpg(program, signal.SIGKILL)
@@ -94,8 +95,8 @@ def run(request: dict[str, Any], streams: list[int]) -> None:
         signal.signal(number, signal.SIG_IGN if number in request["ignored"] else signal.SIG_DFL)
     if signal.SIGINT not in request["ignored"]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
+    for target, stream in enumerate(streams):
+        os.dup2(stream, target)
         os.close(stream)
     os.chdir(request["cwd"])
     os.environ.clear()

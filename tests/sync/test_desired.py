@@ -48,7 +48,7 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., desir
             return found
 
         outputs = Outputs(pulling=False, folder=tmp_path)
-        outputs.checked = lambda md5: {md5: Path()} if md5 in cached else missing()  # type: ignore[method-assign,assignment,return-value]
+        outputs.checked = lambda md5: {md5: Path()} if md5 in cached else missing()  # type: ignore[method-assign]
         content = lambda files: SimpleNamespace(  # noqa: E731
             fingerprint=cached[next(iter(files))], numbers=f"n-{next(iter(files))}"
         )

@@ -66,7 +66,8 @@ def test_a_stage_that_dvc_did_not_write_is_one_sentence_and_the_others_are_read(
 @pytest.mark.parametrize(
     "text",
     ["stages: " + "[" * 50_000, "stages: " + "[a," * 900, "- " * 50_000, "<<<<<<< HEAD\na: [\n",
-     "stages: 5", "\n".join(" " * i + "a:" for i in range(3000)), b"stages: \xff", "a: 1\n---\nb: 2"],
+     "stages: 5", "\n".join(" " * i + "a:" for i in range(3000)),
+     b"stages: \xff", "a: 1\n---\nb: 2"],
 )  # fmt: skip
 def test_what_is_nested_too_deeply_or_is_no_lock_file_is_an_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match="not what DVC writes"):

@@ -56,7 +56,7 @@ def test_a_name_whose_object_is_missing_is_there_and_the_others_are_read(reposit
     assert known.damaged == {"broken"}
     assert known.names == {"broken", "main"}
     assert [commit.branch for commit in refs.every()] == ["main"]
-    with pytest.raises(UserError, match="^broken: its commit is missing; `git fsck`"):
+    with pytest.raises(UserError, match=r"^broken: its commit is missing; `git fsck`"):
         refs.resolve("broken")
 
 
@@ -65,7 +65,7 @@ def test_odd_names_of_branches_and_authors_are_read_as_they_are(
 ) -> None:
     """Some hold what Python, and not git, takes for a line break."""
     monkeypatch.setenv("GIT_AUTHOR_NAME", "a\u2028b\x0bc\x1b[2J")
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "99999999999 +0000")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "@99999999999 +0000")
     git("commit", "--allow-empty", "--message", "x")
     names = {"a\u2028b", "$(touch${IFS}x)", "\u202etxt", "<b>", "a;b"}
     for name in names:
@@ -109,7 +109,7 @@ def test_folders_that_stand_for_millions_of_folders_are_one_sentence(repository:
     top = make_tree(f"040000 tree {tree}\treports")
     commit = git("commit-tree", "-m", "bomb", top)
     assert refs.listing(commit, "reports/results/") == {}
-    with pytest.raises(UserError, match="^reports of .*: too many files or folders in it"):
+    with pytest.raises(UserError, match=r"^reports of .*: too many files or folders in it"):
         refs.tree(commit, "reports")
 
 
