@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.core.errors import UserError, tell
+from stages.core.errors import UserError, say, tell
 
 if TYPE_CHECKING:
     from stages.compare.comparison import Comparison, Row
@@ -112,7 +112,7 @@ def bring_in() -> None:
         if isinstance(error, Missing) and worktree.changed("dvc.lock"):
             print("dvc.lock is new: commit it with reports/, and `branchmark sync` brings it in")
         else:
-            print(f"warning: {error}", file=sys.stderr)
+            say(f"warning: {error}")
 
 
 @app.command()
@@ -188,7 +188,7 @@ def compare(
         tag_runs(found)
     if fail_on and (reasons := gate.closed(found)):
         for _, sentence in reasons:
-            print(f"closed: {text.line(sentence)}", file=sys.stderr)
+            say(f"closed: {text.line(sentence)}")
         raise typer.Exit(reasons[0][0])
 
 
@@ -202,7 +202,7 @@ def tag_runs(found: Comparison) -> None:
         keys = {(row.variant, row.fingerprints[1]) for row in found.rows}
         print(f"MLflow: {links.tag(keys, tags(found))} of {len(keys)} runs tagged")
     except Exception as error:
-        print(f"warning: no run is tagged: {reason(error)}", file=sys.stderr)
+        say(f"warning: no run is tagged: {reason(error)}")
 
 
 def pages_of(found: Comparison) -> PagesOf:
@@ -217,7 +217,7 @@ def pages_of(found: Comparison) -> PagesOf:
     except Exception as error:
         known, why = None, reason(error)
     if known is None:
-        print(f"without links: {why}", file=sys.stderr)
+        say(f"without links: {why}")
         return nowhere
 
     def pages(row: Row) -> Pages:
@@ -259,7 +259,6 @@ def verify(
     from rich.console import Console
 
     from stages.core.folders import write
-    from stages.core.text import plain
     from stages.verify import command, table
     from stages.verify.proof import CODES
 
@@ -268,7 +267,7 @@ def verify(
         asked = command.Asked(variant or [], sample, changed_since, rev, jobs)
         proof = command.verify(asked, console)
     except UserError as error:
-        print(f"error: {plain(str(error))}", file=sys.stderr)
+        say(f"error: {error}")
         raise typer.Exit(CODES["could not be tried"]) from None
     table.show(proof, console)
     if json:

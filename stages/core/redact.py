@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from functools import cache
 from urllib.parse import unquote
 
 HIDDEN = "***"
@@ -23,7 +22,9 @@ NAME = (  # what settings, parameters, headers and variables with a secret are c
 )
 VARIABLE = re.compile(rf"{NAME}$", re.I)
 QUOTED = r"(?:[bruf]{0,2}(\\?[\"'])(?:\\.|(?!\2).){0,4096}?\2)"
-BARE = r"(?:(?:Basic|Bearer|Digest|Negotiate|Token|AWS4?\S*)[ \t]+)?[^\s&<]*[^\s&<\"'>)\]},;:.]"
+SCHEME = r"(?:(?:Basic|Bearer|Digest|Negotiate|Token|AWS4?\S*)[ \t]+)?"
+# Two spaces are rather a part of a password than between two words of a message
+BARE = rf"{SCHEME}(?:[^\s&<]{{1,256}} {{2,8}}){{0,4}}[^\s&<]*[^\s&<\"'>)\]}},;:.]"
 NOTHING = r"(?!(?:None|null|True|False|str|int|bool|bytes)\b)"
 
 # Of each match the first group stays. All repetitions are bounded, or cannot overlap: a text of a
@@ -100,7 +101,6 @@ def in_environment() -> Iterator[str]:
             yield from QUERY.findall(value)
 
 
-@cache
 def anyhow(secret: str) -> re.Pattern[str]:
     """Return what finds a secret however it is written: percent-encoded (also twice, also as
     configparser doubles it), escaped as in JSON, HTML, Python or a shell, with other spaces."""

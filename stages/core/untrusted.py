@@ -139,9 +139,7 @@ def scalar(text: str) -> Any:
         return text in TRUE
     if WHOLE.fullmatch(text):
         return whole(text)
-    return (
-        float(text.replace(".inf", "inf").replace(".nan", "nan")) if REAL.fullmatch(text) else text
-    )
+    return float(text.replace(".inf", "inf").replace(".nan", "nan")) if REAL.fullmatch(text) else text
 
 
 def whole(text: str) -> int:

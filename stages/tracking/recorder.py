@@ -11,12 +11,12 @@ with one warning, and the training goes on. A store that comes back later does n
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.core.errors import say
 from stages.core.redact import reason, redacted
 from stages.core.signals import deferred
 from stages.data.arrays import Prepared, Split
@@ -74,6 +74,7 @@ class Recorder:
         from stages.tracking import runs
 
         tags = runs.tags(self.training, self.tree) | dict(self.tags) | tags
+        tags = {key: redacted(value) for key, value in tags.items()}
         run = self.client.create_run(self.experiment, self.at, tags=tags, run_name=name)
         run_id = str(run.info.run_id)
         runs.log_params(self.client, run_id, self.training, **params)
@@ -212,11 +213,10 @@ class LiveRecorder:
     def lose(self, error: Exception) -> None:
         """Say once that the record ends here, and why."""
         self.lost = True
-        print(
+        say(
             f"warning: MLflow's store cannot be written ({reason(error)}); the training goes on "
             "without it and its outputs are whole: when the store is back, `branchmark sync` "
-            "brings them in",
-            file=sys.stderr,
+            "brings them in"
         )
 
     def begin(self) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, InputTag, LoggedModelOutput, Metric, Param
 
+from stages.core.redact import redacted
 from stages.data.arrays import Split
 from stages.tracking.store import insisting
 from stages.tracking.training import Training
@@ -61,7 +62,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def log_params(client: MlflowClient, run_id: str, training: Training, **more: Any) -> None:
     """Every resolved parameter of the variant, defaults included."""
     values = flat(training.params) | more
-    client.log_batch(run_id, params=[Param(k, str(v)) for k, v in values.items()])
+    client.log_batch(run_id, params=[Param(k, redacted(str(v))) for k, v in values.items()])
 
 
 def log_dataset(client: MlflowClient, run_id: str, train: Split, digest: str) -> None:

@@ -74,6 +74,7 @@ def test_other_text_stays_as_it_is(text: str) -> None:
         ("GET https://host/x?user=me;api_key=§#top", "hunter2"),
         ("GET https://host/x?access_token=§, which failed", "p%40ss%20word"),
         ("?next=%2Fx%3Fpassword%3DS&user=me", "hunter2"),
+        ("GET https://host/x?password=§ failed", "two  spaced"),
         ("host=db user=me password=§ dbname=runs", "hunter2"),
         ("host=db user=me password='§' dbname=runs", "two  spaced"),
         ('connect(host="db", password="§", user="me")', 'quo\\"ted'),
