@@ -68,11 +68,11 @@ def leave(code: int) -> NoReturn:
 
 def tell(app: typer.Typer) -> NoReturn:
     """Run a command line; exit with 1 after a user's error, 130 after Ctrl-C."""
-    sys.excepthook = show_bug
     try:
         app()
     except Exception as error:
         if (text := sentence(error)) is None:
+            sys.excepthook = show_bug  # typer has set another one
             raise
         say(f"error: {text}")
         sys.exit(1)

@@ -63,6 +63,6 @@ def test_no_error_shows_a_credential_not_even_that_of_a_bug(kind: str) -> None:
 def test_messages_have_one_way_to_the_screen() -> None:
     """`stages.core.errors.say`, which shows no credential; nothing else writes beside results."""
     code = Path(stages.__file__).parent
-    writes = re.compile(r"file=sys\.stderr|sys\.stderr\.write|err=True")
+    writes = re.compile(r"file=sys\.stderr|sys\.stderr\.write|\berr=True")
     found = [path.name for path in code.rglob("*.py") if writes.search(path.read_text("utf-8"))]
     assert found == ["errors.py"]
