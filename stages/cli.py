@@ -297,11 +297,11 @@ def sync(
     """Bring MLflow into agreement with git and DVC: restore runs, tag them with their branches."""
     if revision and everything:
         raise UserError("--all and revisions: name the one or the other")
-    # A server may take its time over a model; a training would not wait, but this has nothing
-    # else to do.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    # A training would not wait; this has nothing else to do
+    from stages import tracking
     from stages.sync import command as sync
+
+    tracking.wait_longer()
 
     sync.sync(revision or [], everything, pull, dry_run, quiet)
 

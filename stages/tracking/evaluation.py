@@ -33,7 +33,7 @@ def join(results: Mapping[str, Result]) -> None:
         client, experiment = budget.call(store.open_store)
         client = budget.guarded(client)
         for variant, result in results.items():
-            budget.call(log, client, experiment, variant, result)
+            log(client, experiment, variant, result)
     except Exception as error:
         say(
             f"warning: MLflow's store cannot be written ({reason(error)}); the evaluation is whole "
