@@ -72,8 +72,11 @@ class Cluster:
         warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
             self.client = Client(address, timeout=TIMEOUT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"--cluster {address}: no Dask scheduler answers ({error})") from None
+        except (OSError, ValueError, TypeError) as error:  # the last where certificates are missing
+            raise UserError(
+                f"--cluster {address}: no Dask scheduler answers ({redact.reason(error)}); one with "
+                "TLS needs an address that begins with tls://, and certificates: docs/cluster.md"
+            ) from None
         self.client.register_plugin(Ready(self.job), self.job.name)
         why = self.client.run(worker.why, self.job.name)
         for worker_address, reason in why.items():

@@ -20,11 +20,22 @@ from tests.end_to_end.after_sync import assert_whole
 from tests.end_to_end.test_repro import fresh, state
 from tests.end_to_end.tracking_server import Server
 from tests.processes import free_port, until
-from tests.project import Project
+from tests.project import ROOT, Project
+
+
+def command(begin: str, **instead: str) -> list[str]:
+    """A command of docs/cluster.md, with other addresses."""
+    text = (ROOT / "docs/cluster.md").read_text()
+    found = re.search(rf"^({begin}.*?)(?:  #.*)?$", text, re.M)
+    assert found
+    line = found[1].replace("\\\n", " ")
+    for name, value in instead.items():
+        line = line.replace({"scheduler": "10.0.0.1", "worker": "10.0.0.2"}.get(name, name), value)
+    return line.split()
 
 
 class Cluster:
-    """A scheduler and its workers, each a process."""
+    """A scheduler and its workers, each a process, with TLS between all, as the page has it."""
 
     def __init__(self, folder: Path, project: Project) -> None:
         self.folder, self.project = folder, project

@@ -83,6 +83,7 @@ class Page:
         blocks = re.findall(
             r"^```\w+\n(.*?)^```", (ROOT / "docs/server.md").read_text(), re.M | re.S
         )
+        text: str
         (text,) = (block for block in blocks if what in block)
         for pattern, here in (
             (r"apt-get install.*\n", ""),
@@ -103,9 +104,10 @@ class Page:
 
     def run(self, what: str, said: str = "", alice: str = "alice", **env: str) -> None:
         """Run that block in a shell, whose input is what a person says."""
+        command = ["bash", "-e", "-c", self.block(what).replace("alice", alice)]
         subprocess.run(
-            ["bash", "-e", "-c", self.block(what).replace("alice", alice)], cwd=self.folder, env=environment() | env,
-            input=said, text=True, check=True, start_new_session=True,
+            command, cwd=self.folder, env=environment() | env, input=said, text=True, check=True,
+            start_new_session=True,
         )  # fmt: skip
 
 
