@@ -74,8 +74,8 @@ class Cluster:
             self.client = Client(address, timeout=TIMEOUT, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:  # the last where certificates are missing
             raise UserError(
-                f"--cluster {address}: no Dask scheduler answers ({redact.reason(error)}); with TLS "
-                "its address begins with tls://, and it wants certificates: docs/cluster.md"
+                f"--cluster {address}: no Dask scheduler answers ({redact.reason(error)}); with "
+                "TLS its address begins with tls://, and it wants certificates: docs/cluster.md"
             ) from None
         self.client.register_plugin(Ready(self.job), self.job.name)
         why = self.client.run(worker.why, self.job.name)
