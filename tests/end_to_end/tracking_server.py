@@ -1,4 +1,4 @@
-"""A real `mlflow server` that tests start, stop and pause, and a way to it that is long or narrow."""
+"""A real `mlflow server` that tests start, stop and pause, and a long or narrow way to it."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ def test_a_run_with_a_seed_unfinished_or_a_model_missing_does_not_count() -> Non
     there[1].info.status = "FAILED"
     assert observed(*there).chosen(KEY) is None
     whole = observed(*runs())
+    assert whole.models
     whole.models.pop()
     assert type(whole)(whole.runs, whole.models).chosen(KEY) is None
 
