@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.core.errors import UserError, tell
+from stages.core.errors import UserError, say, tell
 
 if TYPE_CHECKING:
     from stages.compare.comparison import Comparison, Row
@@ -112,7 +112,7 @@ def bring_in() -> None:
         if isinstance(error, Missing) and worktree.changed("dvc.lock"):
             print("dvc.lock is new: commit it with reports/, and `branchmark sync` brings it in")
         else:
-            print(f"warning: {error}", file=sys.stderr)
+            say(f"warning: {error}")
 
 
 @app.command()
@@ -186,7 +186,7 @@ def compare(
         tag_runs(found)
     if fail_on and (reasons := gate.closed(found)):
         for _, sentence in reasons:
-            print(f"closed: {text.line(sentence)}", file=sys.stderr)
+            say(f"closed: {text.line(sentence)}")
         raise typer.Exit(reasons[0][0])
 
 
@@ -240,7 +240,7 @@ def tag_runs(found: Comparison) -> None:
         keys = {(row.variant, row.fingerprints[1]) for row in found.rows}
         print(f"MLflow: {links.tag(keys, tags(found))} of {len(keys)} runs tagged")
     except Exception as error:
-        print(f"warning: no run is tagged: {reason(error)}", file=sys.stderr)
+        say(f"warning: no run is tagged: {reason(error)}")
 
 
 def pages_of(found: Comparison) -> PagesOf:
@@ -255,7 +255,7 @@ def pages_of(found: Comparison) -> PagesOf:
     except Exception as error:
         known, why = None, reason(error)
     if known is None:
-        print(f"without links: {why}", file=sys.stderr)
+        say(f"without links: {why}")
         return nowhere
 
     def pages(row: Row) -> Pages:
@@ -297,7 +297,6 @@ def verify(
     from rich.console import Console
 
     from stages.core.folders import write
-    from stages.core.text import plain
     from stages.verify import command, table
     from stages.verify.proof import CODES
 
@@ -306,7 +305,7 @@ def verify(
         asked = command.Asked(variant or [], sample, changed_since, rev, jobs)
         proof = command.verify(asked, console)
     except UserError as error:
-        print(f"error: {plain(str(error))}", file=sys.stderr)
+        say(f"error: {error}")
         raise typer.Exit(CODES["could not be tried"]) from None
     table.show(proof, console)
     if json:
@@ -336,11 +335,11 @@ def sync(
     """Bring MLflow into agreement with git and DVC: restore runs, tag them with their branches."""
     if revision and everything:
         raise UserError("--all and revisions: name the one or the other")
-    # A server may take its time over a model; a training would not wait, but this has nothing
-    # else to do.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    # A training would not wait; this has nothing else to do
+    from stages import tracking
     from stages.sync import command as sync
+
+    tracking.wait_longer()
 
     sync.sync(revision or [], everything, pull, dry_run, quiet)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.compare.snapshot import Snapshot
+from stages.core.redact import redacted
 
 ABSENT = "—"
 Hashes = dict[str, str]  # by path
@@ -64,10 +65,10 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def show(value: Any) -> str:
-    """Return a value as `params.yaml` has it."""
+    """Return a value as `params.yaml` has it, without credentials."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    return redacted(str(value))
 
 
 def code(snapshot: Snapshot) -> dict[str, Hashes]:

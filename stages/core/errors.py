@@ -6,12 +6,14 @@ import errno
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import typer
 
+from stages.core.redact import redacted
 from stages.core.text import plain
 
 DISK = {
@@ -34,6 +36,12 @@ def sentence(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in DISK:
         return f"{error.filename or 'disk'}: {DISK[error.errno]}"
     return None
+
+
+def say(text: str) -> None:
+    """Print a message beside what a program prints as its result: in one place, so that none shows
+    a credential or moves the cursor."""
+    print(plain(redacted(text)), file=sys.stderr)
 
 
 def run(main: Callable[..., Any]) -> NoReturn:
@@ -64,10 +72,16 @@ def tell(app: typer.Typer) -> NoReturn:
         app()
     except Exception as error:
         if (text := sentence(error)) is None:
+            sys.excepthook = show_bug  # typer has set another one
             raise
-        print(f"error: {plain(text)}", file=sys.stderr)
+        say(f"error: {text}")
         sys.exit(1)
     sys.exit(0)
+
+
+def show_bug(kind: type[BaseException], bug: BaseException, at: TracebackType | None) -> None:
+    """Print a traceback as Python does, without credentials."""
+    say("".join(traceback.format_exception(kind, bug, at)).rstrip())
 
 
 def catch_termination() -> None:

@@ -1,47 +1,121 @@
-"""Error texts without credentials, safe to show, store and pass on.
+"""Text without credentials: all that is shown, stored or passed on goes through `redacted`.
 
-A store's address may contain a password, and the libraries quote the address in their errors.
+Libraries quote addresses, headers and settings in their errors, and a diff holds what somebody has
+typed. Rather too much is taken out than too little.
 """
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
-from urllib.parse import unquote, urlsplit
+from collections.abc import Iterator
+from urllib.parse import unquote
 
-SECRET_VARIABLES = (
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-    "MLFLOW_AUTH_ADMIN_PASSWORD",
-    "MLFLOW_FLASK_SERVER_SECRET_KEY",
-    "PGPASSWORD",
-)
-ADDRESS_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI")
 HIDDEN = "***"
+USUAL = ("true", "false", "none", "null")  # no secret, whatever its variable is called
+
+NAME = (  # what settings, parameters, headers and variables with a secret are called, at their end
+    r"(?:pass(?:word|wd|phrase)|(?<!old)pwd|secret|token|credential"
+    r"|(?:api|access|account|private|secret|signing|storage)[_-]?key)s?(?:[_-]?(?:id|key))?"
+)
+VARIABLE = re.compile(rf"{NAME}$", re.I)
+QUOTED = r"(?:[bruf]{0,2}(\\?[\"'])(?:\\.|(?!\2).){0,4096}?\2)"
+SCHEME = r"(?:(?:Basic|Bearer|Digest|Negotiate|Token|AWS4?\S*)[ \t]+)?"
+# Two spaces are rather a part of a password than between two words of a message
+BARE = rf"{SCHEME}(?:[^\s&<]{{1,256}} {{2,8}}){{0,4}}[^\s&<]*[^\s&<\"'>)\]}},;:.]"
+NOTHING = r"(?!(?:None|null|True|False|str|int|bool|bytes)\b)"
+
+# Of each match the first group stays. All repetitions are bounded, or cannot overlap: a text of a
+# branch must not cost more than its length.
+ADDRESSES = [
+    re.compile(pattern, re.I)
+    for pattern in (
+        # Up to the last @, because a password may contain one, and spaces
+        r"(\w://)[^\s/@]{0,1024}:\S{0,1024}(?=@)",
+        r"(\w://)[^\s/@:]{0,256}:(?!\d{1,5}(?![\w%-]))[^\n@/]{0,256}(?=@)",
+        r"(\w(?<!ssh)://)[^\s/@?#]{1,1024}(?=@)",
+    )
+]
+PATTERNS = [
+    re.compile(pattern, re.I | re.M)
+    for pattern in (
+        r"(%3A%2F%2F)[^\s&/]{1,1024}?(?=%40|@)",
+        # A line of a file, a diff or a header: all that follows
+        rf"^([ \t+-]{{0,20}}(?:export |set )?[\w.-]{{0,64}}{NAME}[ \t]*[:=][ \t]*)"
+        rf"(?![\"'\s])(?![bruf]{{1,2}}[\"']){NOTHING}[^\n]{{1,4096}}",
+        r"^([ \t+<>*-]{0,20}(?:Proxy-)?(?:Authorization|(?:Set-)?Cookie)[ \t]*:[ \t]*)"
+        r"[^\n]{1,4096}",
+        # In the middle of a line
+        rf"((?:{NAME}|authorization|cookie)(?:\\?[\"'])?[ \t]*(?:=>|%3D|[:=])[ \t]*){NOTHING}"
+        rf"(?:{QUOTED}|{BARE})",
+        rf"(?<!\S)(--?[\w-]{{0,64}}{NAME}[ \t]+)(?!-)(?:{QUOTED}|\S+)",
+        r"(?<!\S)((?:-u|--user|--proxy-user)[ =]+[^\s:]{1,256}:)\S+",
+        rf"(<[\w:]{{0,64}}(?:{NAME}|Signature\w{{0,64}}|StringToSign|CanonicalRequest)>)[^<]{{1,8192}}",
+        r"((?:signature|\bsig)(?:\\?[\"'])?[ \t]*(?:%3D|[:=])[ \t]*\\?[\"']?)[\w%+/=.-]{16,}",
+        r"(\b(?:Basic|Bearer)[ \t]+)[\w.~+/=-]{16,}",
+    )
+]
+# What says by its form that it is a secret
+FORMS = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
+    r"|\bA(?:KI|SI|RO|ID|GP|NP)A[A-Z0-9]{16}\b"
+    r"|\bgh[opsur]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}|\bhf_\w{20,}|\bnpm_\w{30,}"
+    r"|\bpypi-[\w-]{16,}|\bsk-[\w-]{20,}|\bxox[a-z]-[\w-]{10,}|\bAIza[\w-]{35}|\bya29\.[\w.-]{20,}"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
+    # AWS's secret keys: no hash in hexadecimal digits
+    r"|(?<![\w/+.-])(?=[a-z0-9/+]{0,39}[A-Z])(?=[A-Z0-9/+]{0,39}[a-z])(?=[A-Za-z/+]{0,39}\d)"
+    r"[A-Za-z0-9/+]{40}(?![\w/+=.-])"
+)
+QUERY = re.compile(rf"[?&;][\w.-]*{NAME}=([^&;#]+)", re.I)
 
 
 def redacted(text: str) -> str:
-    """Return `text` without passwords: those in addresses, and those in the environment."""
-    # Up to the last @, because a password may contain one: rather remove too much.
-    text = re.sub(r"(\w://)[^\s/@]*:\S*@", rf"\1{HIDDEN}@", text)
+    """Return `text` without credentials: those of the environment, and what looks like one."""
     for secret in secrets():
-        text = text.replace(secret, HIDDEN)
-    return text
+        text = anyhow(secret).sub(HIDDEN, text)
+    for pattern in (*ADDRESSES, *PATTERNS):
+        text = pattern.sub(rf"\1{HIDDEN}", text)
+    return FORMS.sub(HIDDEN, text)
 
 
 def secrets() -> list[str]:
-    """Return the passwords and tokens in the environment, percent-encoded and decoded."""
-    found = {os.environ.get(name, "") for name in SECRET_VARIABLES}
-    for name in ADDRESS_VARIABLES:
-        try:
-            password = urlsplit(os.environ.get(name, "")).password or ""
-        except ValueError:  # no address
-            continue
-        found |= {password, unquote(password)}
+    """Return the secrets that variables of the environment hold, the longest first."""
+    found = set(in_environment())
+    found |= {unquote(secret) for secret in found}
     # A short one ("a", "1") would hide half of every text and protect nothing
-    return sorted((secret for secret in found if len(secret) > 3), key=len, reverse=True)
+    return sorted((each for each in found if len(each) > 3 and each not in USUAL), key=len)[::-1]
+
+
+def in_environment() -> Iterator[str]:
+    """Go through passwords, tokens and keys, and those in addresses, as variables have them."""
+    for name, value in os.environ.items():
+        if VARIABLE.search(name) and name not in ("PWD", "OLDPWD"):
+            yield value.strip()
+        if "://" in value:
+            for pattern in ADDRESSES:
+                for found in pattern.finditer(value):
+                    user, _, password = found[0].removeprefix(found[1]).partition(":")
+                    yield password or user
+            yield from QUERY.findall(value)
+
+
+def anyhow(secret: str) -> re.Pattern[str]:
+    """Return what finds a secret however it is written: percent-encoded (also twice, also as
+    configparser doubles it), escaped as in JSON, HTML, Python or a shell, with other spaces."""
+    return re.compile("".join(map(written, re.findall(r"\s+|\S", secret))))
+
+
+def written(character: str) -> str:
+    """Return what finds a character, or spaces."""
+    if character.isspace():
+        return r"(?:\s|\\[nrt]|\+|%(?:%|25)*(?:20|0A|0D|09))+"
+    percent = "".join(f"%(?:%|25){{0,4}}(?i:{byte:02x})" for byte in character.encode())
+    plain = {character, json.dumps(character)[1:-1], html.escape(character)}
+    return rf"(?:\\{{0,4}}(?:{'|'.join(map(re.escape, sorted(plain)))})|{percent})"
 
 
 def reason(error: BaseException) -> str:
     """Return the text of `error` in one line of at most 300 characters, without credentials."""
-    return redacted(" ".join(str(error).split()))[:300] or type(error).__name__
+    return " ".join(redacted(str(error)).split())[:300] or type(error).__name__

@@ -7,7 +7,6 @@ import logging
 import operator
 import os
 import pickle
-import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -15,7 +14,8 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import urlsplit
 
-from stages.core.errors import UserError
+from stages.core import redact
+from stages.core.errors import UserError, say
 from stages.repro import children, epochs
 from stages.repro.local import LOGS, PreloadedDvc
 from stages.repro.plan import Plan
@@ -65,20 +65,23 @@ class Cluster:
         self.needs, self.jobs = needs, jobs
         self.here = {name for name, each in dvc.pipeline().items() if each.in_git}
         self.dvc = PreloadedDvc()
-        for module in (worker, children, epochs):
+        for module in (worker, children, epochs, redact):
             cloudpickle.register_pickle_by_value(module)
         # What Dask says of lost connections and other versions is said below, of those that matter
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
             self.client = Client(address, timeout=TIMEOUT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"--cluster {address}: no Dask scheduler answers ({error})") from None
+        except (OSError, ValueError, TypeError) as error:  # the last where certificates are missing
+            raise UserError(
+                f"--cluster {address}: no Dask scheduler answers ({redact.reason(error)}); with "
+                "TLS its address begins with tls://, and it wants certificates: docs/cluster.md"
+            ) from None
         self.client.register_plugin(Ready(self.job), self.job.name)
         why = self.client.run(worker.why, self.job.name)
         for worker_address, reason in why.items():
             if reason:
-                print(f"worker {worker_address} refused: {reason}", file=sys.stderr)
+                say(f"worker {worker_address} refused: {reason}")
         if all(why.values()):
             self.close()
             number = f"none of its {len(why)} workers can be used" if why else "it has no workers"

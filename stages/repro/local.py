@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
+from stages.core.redact import redacted
 from stages.repro import capacity, epochs, preloaded
 from stages.repro.schedule import Ended, Outcome
 from stages.vcs import dvc
@@ -77,7 +78,10 @@ class PreloadedDvc:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         code = self.run(log, "--wait-for-lock", "repro", "--single-item", *options, *stages)
-        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        printed = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        text = redacted(printed)
+        if text != printed:
+            log.write_text(text, encoding="utf-8")
         return code, text or f"DVC ended without a word, exit code {code}: was it killed?"
 
     def run(self, log: Path, *arguments: str) -> int:

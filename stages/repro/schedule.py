@@ -11,16 +11,21 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Literal, Protocol
 
+from stages.core.redact import redacted
+
 State = Literal["done", "restored", "unchanged", "failed"]
 Ended = tuple[int, str]  # the exit code of a stage, and what it printed
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a stage ended, and what it printed."""
+    """How a stage ended, and what it printed, without credentials."""
 
     state: State
     log: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "log", redacted(self.log))
 
     @classmethod
     def of(cls, code: int, log: str) -> Outcome:

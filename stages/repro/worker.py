@@ -1,8 +1,8 @@
 """What a worker of a cluster does for `branchmark repro --cluster`.
 
 The head sends this module whole, so that the workers run the head's version of it whatever commit
-their own clone is at: it imports nothing of this project but `children` and `epochs`, which go
-with it.
+their own clone is at: it imports nothing of this project but `children`, `epochs` and `redact`,
+which go with it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from threading import Event, Thread
 
 from distributed import Worker, WorkerPlugin, get_worker
 
+from stages.core.redact import redacted
 from stages.repro import epochs
 from stages.repro.children import Children
 
@@ -149,7 +150,8 @@ def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, s
             if not code:
                 push = [*dvc, "push", "--run-cache", stage]
                 code = children.run(push, log, root, **env)
-            return code, log.read_text(encoding="utf-8", errors="replace")
+            # Here, because the head does not know this machine's credentials
+            return code, redacted(log.read_text(encoding="utf-8", errors="replace"))
     finally:
         over.set()
         del running[key]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
-from stages.tracking import store
+from stages.tracking import runs, store
 
 Key = tuple[str, str]  # a variant and a fingerprint
 PAGE = 1000
@@ -65,19 +66,23 @@ class ObservedState:
     """The runs and models of the project's experiment, as they were when they were read.
 
     Attributes:
-        runs, models: all of them, as MLflow gives them.
+        runs: all of them, as MLflow gives them.
+        models: the same; None where the server knows none, and a run that ended well has its model
+            among its files.
         tags: of the experiment.
     """
 
     runs: list[Any] = field(default_factory=list)
-    models: list[Any] = field(default_factory=list)
+    models: list[Any] | None = field(default_factory=list)
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         nested: dict[str, list[Any]] = defaultdict(list)
         for run in self.runs:
             nested[run.data.tags.get("mlflow.parentRunId", "")].append(run)
-        ready = {model.source_run_id for model in self.models if status(model) == "READY"}
+        ready = {model.source_run_id for model in self.models or () if status(model) == "READY"}
+        if self.models is None:
+            ready = {run.info.run_id for run in self.runs}
         self.groups: dict[Key, list[Recorded]] = defaultdict(list)
         for run in nested[""]:
             tags = run.data.tags
@@ -105,9 +110,19 @@ def read(client: Any, experiment: str) -> ObservedState:
         return ObservedState()
     return ObservedState(
         list(pages(client.search_runs, [experiment], max_results=PAGE)),
-        list(pages(client.search_logged_models, [experiment], max_results=100)),
+        models(client, experiment),
         client.get_experiment(experiment).tags,
     )
+
+
+def models(client: Any, experiment: str) -> list[Any] | None:
+    """Return the models of the experiment; None where the server is too old to know any."""
+    try:
+        return list(pages(client.search_logged_models, [experiment], max_results=100))
+    except MlflowException as error:
+        if not runs.unknown(error):
+            raise
+        return None
 
 
 def complete(run: Any, seeds: Iterable[Any], ready: set[str]) -> bool:

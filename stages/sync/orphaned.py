@@ -48,7 +48,7 @@ def orphaned(
     """Return those of processes that were on this host and are gone; a live one is left alone, and
     so is one of another host, of which nothing is known here."""
     pending: dict[str, list[str]] = {}
-    for model in observed.models:
+    for model in observed.models or ():
         if status(model) == "PENDING":
             pending.setdefault(model.source_run_id, []).append(model.model_id)
     found = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,7 +100,7 @@ def train_split(prepared: Files, digest: str, seed: int) -> Split:
 def restore(
     client: Any, experiment: str, commit: Commit, output: Output, files: Files, prepared: Files
 ) -> None:
-    """Write the runs of a variant and of its seeds, with the commit's time, whole or FAILED.
+    """Write the runs of a variant and of its seeds, with the commit's time, whole or not at all.
 
     While they are written, they name this process as live runs do: what a killed one leaves behind
     is found by the next `sync`.
@@ -126,7 +127,9 @@ def restore(
                 record.seed_ends(seed, found.rows[seed], model, origin="outputs")
             record.finish({})
         except BaseException as error:
-            record.end(recorder.status_after(type(error)))
+            with suppress(Exception):  # of a store that is away
+                record.end(recorder.status_after(type(error)))
+                record.discard()  # or every further sync would leave two more
             raise
         record.end("FINISHED")
 

@@ -13,7 +13,16 @@ def is_off() -> bool:
 # Before MLflow is imported: nothing is sent anywhere, and a server that does not answer is left
 # soon, because a training must not wait for it.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+LONG = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "60", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+for name, value in BRIEF.items():
+    os.environ.setdefault(name, value)
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines a run
+
+
+def wait_longer() -> None:
+    """Give a server the time that it may take over a model, unless a person has said how long."""
+    for name, value in LONG.items():
+        if os.environ[name] == BRIEF[name]:
+            os.environ[name] = value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from stages.core.errors import say
 from stages.core.redact import reason
 from stages.evaluation.results import Result, Scores
 from stages.tracking import is_off
@@ -33,12 +33,11 @@ def join(results: Mapping[str, Result]) -> None:
         client, experiment = budget.call(store.open_store)
         client = budget.guarded(client)
         for variant, result in results.items():
-            budget.call(log, client, experiment, variant, result)
+            log(client, experiment, variant, result)
     except Exception as error:
-        print(
+        say(
             f"warning: MLflow's store cannot be written ({reason(error)}); the evaluation is whole "
-            "in reports/: when the store is back, `branchmark sync` brings it in",
-            file=sys.stderr,
+            "in reports/: when the store is back, `branchmark sync` brings it in"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from stages.core.errors import say
 from stages.data.arrays import Prepared
 from stages.tracking import is_off, training
 from stages.tracking.listener import Listener, Listeners
@@ -47,10 +47,9 @@ class Lines:
 
         self.identities = identities
         if why := another_arithmetic(features()):
-            print(
+            say(
                 f"note: {why}, so these results are this machine's own: `branchmark verify` gives "
-                "others elsewhere (docs/reproducibility.md)",
-                file=sys.stderr,
+                "others elsewhere (docs/reproducibility.md)"
             )
 
     def seed_begins(self, seed: int) -> None:

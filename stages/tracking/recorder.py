@@ -11,12 +11,13 @@ with one warning, and the training goes on. A store that comes back later does n
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.core.errors import say
 from stages.core.redact import reason, redacted
 from stages.core.signals import deferred
 from stages.data.arrays import Prepared, Split
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
+FAREWELL = 1.0  # seconds more than usual for a store that has failed to be told that a run is over
 FLUSH = 2.0  # seconds that the metrics of an epoch may wait for others
 
 
@@ -64,6 +66,9 @@ class Recorder:
         self.pending: list[Metric] = []
         self.flushed = 0.0
         self.hashes: dict[int, tuple[str, str]] = {}  # of their models and histories
+        self.runs: list[str] = []  # all that were started
+        self.models: list[str] = []
+        self.ended: set[str] = set()
 
     def begin(self) -> None:
         """Start the variant's run."""
@@ -74,8 +79,10 @@ class Recorder:
         from stages.tracking import runs
 
         tags = runs.tags(self.training, self.tree) | dict(self.tags) | tags
+        tags = {key: redacted(value) for key, value in tags.items()}
         run = self.client.create_run(self.experiment, self.at, tags=tags, run_name=name)
         run_id = str(run.info.run_id)
+        self.runs.append(run_id)
         runs.log_params(self.client, run_id, self.training, **params)
         runs.log_dataset(self.client, run_id, self.train, self.training.data)
         return run_id
@@ -95,6 +102,7 @@ class Recorder:
         self.model_id = runs.create_model(
             self.client, self.experiment, self.seed_run_id, self.training
         )
+        self.models += filter(None, [self.model_id])
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
         """Log the metrics of an epoch soon after it ends, with those of others since the last call:
@@ -148,17 +156,26 @@ class Recorder:
 
     def end(self, status: str) -> None:
         """End the runs that are under way; a model that was not logged whole is FAILED."""
+        for run_id in reversed(self.runs):  # also one that was not begun whole
+            if run_id not in self.ended:
+                self.terminate(run_id, status)
         if self.model_id:
             self.client.finalize_logged_model(self.model_id, "FAILED")
-        for run_id in filter(None, (self.seed_run_id, self.run_id)):
-            self.terminate(run_id, status)
         self.run_id = self.seed_run_id = self.model_id = ""
+
+    def discard(self) -> None:
+        """Delete all that was started: what is made from outputs is made again."""
+        for run_id in self.runs:
+            self.client.delete_run(run_id)
+        for model_id in self.models:
+            self.client.delete_logged_model(model_id)
 
     def terminate(self, run_id: str, status: str) -> None:
         """End one run. A run that is not live no longer names the process that wrote it."""
         for tag in liveness.TAGS if self.at is not None else ():
             self.client.delete_tag(run_id, tag)
         self.client.set_terminated(run_id, status, self.at)
+        self.ended.add(run_id)
 
 
 def status_after(error: type[BaseException] | None) -> str:
@@ -181,6 +198,7 @@ class LiveRecorder:
         self.training, self.data, self.phases = training, data, seconds
         self.budget = TimeBudget()
         self.recorder: Recorder | None = None
+        self.client: MlflowClient | None = None
         self.lost = False
         self.seconds = 0.0  # spent on tracking
 
@@ -212,22 +230,21 @@ class LiveRecorder:
     def lose(self, error: Exception) -> None:
         """Say once that the record ends here, and why."""
         self.lost = True
-        print(
+        say(
             f"warning: MLflow's store cannot be written ({reason(error)}); the training goes on "
             "without it and its outputs are whole: when the store is back, `branchmark sync` "
-            "brings them in",
-            file=sys.stderr,
+            "brings them in"
         )
 
     def begin(self) -> None:
         """Open the store and start the variant's run."""
         from stages.tracking.store import open_store
 
-        client, experiment = open_store()
+        self.client, experiment = self.budget.call(open_store)
         tree = working_tree()
         tags = liveness.tags() | {"cpu": machine.cpu(), "mlflow.user": os.environ.get("USER", "")}
         self.recorder = Recorder(
-            self.budget.guarded(client), experiment, self.training, self.data.train, tree, tags
+            self.budget.guarded(self.client), experiment, self.training, self.data.train, tree, tags
         )
         self.recorder.begin()
         if tree.diff:
@@ -253,8 +270,13 @@ class LiveRecorder:
         self.tell(lambda recorder: recorder.finish(timings))
 
     def end(self, status: str) -> None:
-        """As `Recorder`."""
+        """As `Recorder`; runs whose record was lost on the way are FAILED, if the store takes that:
+        nothing else would end them where no `branchmark sync` sees this process."""
         self.tell(lambda recorder: recorder.end(status))
+        if self.lost and self.recorder:
+            self.recorder.client = TimeBudget(FAREWELL).guarded(self.client)
+            with deferred(), suppress(Exception):
+                self.recorder.end("FAILED")
 
     def tell(self, action: Callable[[Recorder], object]) -> None:
         """Do something with the recorder, if there is one."""
@@ -273,7 +295,7 @@ class LiveRecorder:
         begin = time.perf_counter()
         with deferred():
             try:
-                self.budget.call(action)
+                action()
             except Exception as error:
                 self.lose(error)
             finally:

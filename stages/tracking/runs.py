@@ -10,13 +10,17 @@ import io
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, InputTag, LoggedModelOutput, Metric, Param
+from mlflow.exceptions import MlflowException
 
+from stages.core.errors import say
+from stages.core.redact import redacted
 from stages.data.arrays import Split
 from stages.tracking.store import insisting
 from stages.tracking.training import Training
@@ -25,6 +29,7 @@ from stages.training.history import METRICS, Row
 from stages.vcs.worktree import Tree
 
 BATCH = 1000  # metrics that MLflow takes in one call
+MODEL = "model"  # the folder of a run in which a server that does not know models has it
 
 
 def tags(training: Training, tree: Tree) -> dict[str, str]:
@@ -61,7 +66,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def log_params(client: MlflowClient, run_id: str, training: Training, **more: Any) -> None:
     """Every resolved parameter of the variant, defaults included."""
     values = flat(training.params) | more
-    client.log_batch(run_id, params=[Param(k, str(v)) for k, v in values.items()])
+    client.log_batch(run_id, params=[Param(k, redacted(str(v))) for k, v in values.items()])
 
 
 def log_dataset(client: MlflowClient, run_id: str, train: Split, digest: str) -> None:
@@ -111,7 +116,7 @@ def metrics_of(row: Row, timings: Mapping[str, float], model_id: str) -> list[Me
     """Return the metrics of an epoch; those of the history belong to the model as well."""
     at = now()
     found = [
-        Metric(name, float(row[name]), at, row["epoch"], model_id=model_id)  # type: ignore[literal-required]
+        Metric(name, float(row[name]), at, row["epoch"], model_id=model_id or None)  # type: ignore[literal-required]
         for name in METRICS
     ]
     return found + [Metric(name, value, at, row["epoch"]) for name, value in timings.items()]
@@ -142,7 +147,7 @@ def log_history(
     """Log the metrics of all epochs at once, all at the time `at`, by default the present."""
     at = now() if at is None else at
     metrics = [
-        Metric(name, float(row[name]), at, row["epoch"], model_id=model_id)  # type: ignore[literal-required]
+        Metric(name, float(row[name]), at, row["epoch"], model_id=model_id or None)  # type: ignore[literal-required]
         for row in rows
         for name in METRICS
     ]
@@ -160,12 +165,33 @@ def log_picture(client: MlflowClient, run_id: str, png: bytes, at: int | None = 
 
 
 def create_model(client: MlflowClient, experiment: str, run_id: str, training: Training) -> str:
-    """A model that waits for its weights, so that metrics can name it from the first epoch on."""
+    """A model that waits for its weights, so that metrics can name it from the first epoch on; ""
+    where the server is too old to know models: it will be files of the run."""
     name = training.variant.replace(".", "_")  # MLflow's names of models hold no dots
-    model = client.create_logged_model(
-        experiment, name=name, source_run_id=run_id, model_type="keras"
-    )
+    try:
+        model = client.create_logged_model(
+            experiment, name=name, source_run_id=run_id, model_type="keras"
+        )
+    except MlflowException as error:
+        if not unknown(error):
+            raise
+        say_without_models()
+        return ""
     return str(model.model_id)
+
+
+def unknown(error: MlflowException) -> bool:
+    """Whether a server says that it has no such address: it is older than MLflow's client."""
+    return error.error_code in ("ENDPOINT_NOT_FOUND", "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+
+
+@cache
+def say_without_models() -> None:
+    """Say once what such a server lacks."""
+    say(
+        "note: MLflow's server does not know models, which came with MLflow 3: each is among the "
+        f"files of its seed's run, in the folder `{MODEL}`"
+    )
 
 
 def input_example(train: Split) -> Any:
@@ -200,20 +226,32 @@ def log_model(
     # To warn of other versions than the installed ones, MLflow would list the files of all that is
     # installed, which takes a second or two, and no option of it says not to
     requirements_utils._MODULES_TO_PACKAGES = requirements_utils._MODULES_TO_PACKAGES or {}
+    named = {"model_uuid": model_id, "model_id": model_id} if model_id else {"artifact_path": MODEL}
     with tempfile.TemporaryDirectory() as folder:
         mlflow.tensorflow.save_model(
             model_file.load(model),
             f"{folder}/model",
-            mlflow_model=Model(model_uuid=model_id, run_id=run_id, model_id=model_id),
+            mlflow_model=Model(run_id=run_id, **named),
             signature=ModelSignature(Schema([pixels]), Schema([probabilities])),
             input_example=input_example(train),
             pip_requirements=sorted(f"{name}=={version}" for name, version in libraries.items()),
         )
-        client.log_model_artifacts(model_id, f"{folder}/model")
-    client.finalize_logged_model(model_id, "READY")
-    link_model(client, run_id, model_id, training)
+        files = Path(folder, "model")
+        for path in sorted(path for path in files.rglob("*") if path.is_file()):
+            parent = path.parent.relative_to(files)  # a call a file: each is waited for by itself
+            if model_id:
+                client.log_model_artifact(model_id, str(path), parent.as_posix().strip("."))
+            else:
+                client.log_artifact(run_id, str(path), (MODEL / parent).as_posix())
+    if model_id:
+        client.finalize_logged_model(model_id, "READY")
+        link_model(client, run_id, model_id, training)
 
 
 def link_model(client: MlflowClient, run_id: str, model_id: str, training: Training) -> None:
-    """List a model among a run's outputs: a seed's also among those of its variant's run."""
-    client.log_outputs(run_id, [LoggedModelOutput(model_id, training.params["train"]["epochs"])])
+    """List a model, if it is one, among a run's outputs: a seed's also among those of its variant's
+    run."""
+    if model_id:
+        client.log_outputs(
+            run_id, [LoggedModelOutput(model_id, training.params["train"]["epochs"])]
+        )

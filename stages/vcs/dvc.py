@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.core import untrusted
-from stages.core.errors import UserError
+from stages.core.errors import UserError, say
 from stages.core.folders import write
-from stages.core.redact import redacted
-from stages.core.text import plain
 from stages.core.untrusted import Refused
 from stages.params import schema as params
 
@@ -124,10 +122,7 @@ def checkout(pull: bool) -> bool:
     command = [*COMMAND, *(["pull", "--allow-missing"] if pull else ["checkout"])]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if pull and result.returncode:  # `checkout` fails for all that is not in the cache
-        print(
-            f"warning: {plain(redacted(said('pull', result)))}; what is not here is trained",
-            file=sys.stderr,
-        )
+        say(f"warning: {said('pull', result)}; what is not here is trained")
     return bool(re.search(r"^[MAD]\s", result.stdout, re.M))
 
 

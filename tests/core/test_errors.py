@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import stages
 
 PROGRAM = """
 import os, sys, time
@@ -42,3 +46,23 @@ def test_under_nohup_the_end_of_the_terminal_is_no_end() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "begun\ncleaned up\n"
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["UserError", "ValueError"])
+def test_no_error_shows_a_credential_not_even_that_of_a_bug(kind: str) -> None:
+    program = PROGRAM.replace("sys.argv = sys.argv[:1]", "").replace("UserError(", f"{kind}(")
+    program = program.replace("params.yaml: mend it", "no http://me:s3cret@host/x")
+    command = [sys.executable, "-c", program.replace("main():", "main(_: str):"), "once"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith("no http://***@host/x\n")
+    assert "s3cret" not in done.stderr
+    assert ("Traceback" in done.stderr) == (kind == "ValueError")
+
+
+def test_messages_have_one_way_to_the_screen() -> None:
+    """`stages.core.errors.say`, which shows no credential; nothing else writes beside results."""
+    code = Path(stages.__file__).parent
+    writes = re.compile(r"file=sys\.stderr|sys\.stderr\.write|\berr=True")
+    found = [path.name for path in code.rglob("*.py") if writes.search(path.read_text("utf-8"))]
+    assert found == ["errors.py"]

@@ -3,6 +3,7 @@ its own, a DVC remote in a shared folder, and a tracking server that all log to.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -20,18 +21,55 @@ from tests.end_to_end.after_sync import assert_whole
 from tests.end_to_end.test_repro import fresh, state
 from tests.end_to_end.tracking_server import Server
 from tests.processes import free_port, until
-from tests.project import Project
+from tests.project import ROOT, Project
+
+PAGE = (ROOT / "docs/cluster.md").read_text()
+
+
+def command(begin: str, **instead: str) -> list[str]:
+    """The words of a command of docs/cluster.md, with other addresses."""
+    found = re.search(rf"^({begin}.*?)(?:  #.*)?$", PAGE, re.M)
+    assert found
+    line = found[1]
+    for here, there in instead.items():
+        line = line.replace({"port": "8786", "page": "8787"}[here], there)
+    return line.split()
 
 
 class Cluster:
-    """A scheduler and its workers, each a process."""
+    """A scheduler and its workers, each a process, with TLS between all, as the page has it."""
 
     def __init__(self, folder: Path, project: Project) -> None:
         self.folder, self.project = folder, project
-        self.address = f"tcp://127.0.0.1:{free_port()}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        port = self.address.rpartition(":")[2]
-        self.start("scheduler", folder, "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        keys = folder / "dask"
+        keys.mkdir()
+        make = [word.replace("~/.config/dask", str(keys)) for word in command("openssl req")]
+        subprocess.run(make, check=True, capture_output=True)
+        settings = re.search(r"^```yaml\n(distributed:.*?)^```", PAGE, re.M | re.S)
+        assert settings
+        text = settings[1].replace("/home/me/.config/dask", str(keys))
+        (keys / "distributed.yaml").write_text(text)
+        os.environ["DASK_CONFIG"] = str(keys)
+        self.port = str(free_port())
+        self.address = f"tls://127.0.0.1:{self.port}"
+        _, _, *options = self.here("dask scheduler")
+        self.start("scheduler", folder, *options)
+
+    def here(self, begin: str) -> list[str]:
+        """A command of the page, on this machine's loopback."""
+        words = command(begin, port=self.port, page="0")
+        return [re.sub(r"10\.0\.0\.\d", "127.0.0.1", word) for word in words]
+
+    def listening(self) -> set[str]:
+        """The addresses at which its processes listen."""
+        found = set()
+        for each in self.processes.values():
+            started = psutil.Process(each.pid)
+            for process in (started, *started.children(recursive=True)):
+                for one in process.net_connections("inet"):
+                    found |= {one.laddr.ip} if one.status == psutil.CONN_LISTEN else set()
+        return found
 
     def start(
         self, name: str, cwd: Path, *options: str, program: str = "scheduler", **env: str
@@ -50,7 +88,8 @@ class Cluster:
             origin = self.project.git("remote", "get-url", "origin").strip()
             self.project.git("clone", "--quiet", origin, str(clone))
         scratch = ("--local-directory", str(self.folder / f"{name}-scratch"))
-        options = (self.address, "--name", name, "--nthreads", "1", "--no-dashboard", *scratch)
+        _, _, *options = self.here("dask worker")
+        options += ["--name", name, "--nthreads", "1", *scratch]
         self.start(name, clone, *options, program="worker", **env)
         until(lambda: b"Registered to" in self.log(name), 60, f"{name} does not start")
         return clone
@@ -93,7 +132,8 @@ def project(reproduced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def cluster(project: Project, tmp_path: Path) -> Iterator[Cluster]:
+def cluster(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    monkeypatch.setenv("DASK_CONFIG", "")  # so that it is set back
     started = Cluster(tmp_path, project)
     yield started
     started.stop()
@@ -249,6 +289,15 @@ def test_what_cannot_work_is_said_before_anything_starts(
     assert "refused: numpy 0.1, not 2." in errors
     assert "prepare: done" in said
     assert not (tmp_path / "w1/.dvc/cache").exists()
+
+    # Nothing listens to another machine, and nobody comes in without a key
+    assert cluster.listening() == {"127.0.0.1"}
+    stranger = project.run(
+        "branchmark", "repro", "--cluster", cluster.address, DASK_CONFIG=str(tmp_path / "nothing")
+    )
+    assert stranger.returncode == 1
+    assert "wants certificates: docs/cluster.md" in stranger.stderr
+    assert "Traceback" not in stranger.stderr
 
     with project.params() as params:
         params["train"]["epochs"] = 3

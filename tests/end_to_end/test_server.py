@@ -1,4 +1,5 @@
-"""The commands of docs/server.md: PostgreSQL, artifacts by the server, passwords, two people."""
+"""The commands of docs/server.md as they are printed, but for names, ports and folders: PostgreSQL,
+artifacts by the server, TLS by nginx, passwords, two people."""
 
 from __future__ import annotations
 
@@ -11,8 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 
 from stages.data.arrays import Split
 from stages.tracking import runs
@@ -31,17 +31,20 @@ from tests.processes import free_port, until
 from tests.project import ROOT, Project
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
-ENCODING = ["--encoding", "UTF8", "--template", "template0"]  # psycopg needs it
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 pytestmark = pytest.mark.skipif(
-    not BINARIES, reason="Debian's PostgreSQL is not installed (apt-get install postgresql)"
+    not BINARIES or not NGINX,
+    reason="Debian's PostgreSQL and nginx are not installed (apt-get install postgresql nginx)",
 )
+API = "/api/2.0/mlflow/experiments"
 
 
 @contextmanager
-def postgres(password: str) -> Iterator[str]:
-    """A server of its own on the loopback; its address, for the databases `runs` and `users`."""
+def postgres() -> Iterator[dict[str, str]]:
+    """A server of its own on the loopback; what its programs take to do as its owner says."""
     as_owner = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    password = secrets.token_urlsafe(18)
     (folder / "password").write_text(password)
     if as_owner:
         owner = pwd.getpwnam("postgres")
@@ -51,22 +54,67 @@ def postgres(password: str) -> Iterator[str]:
 
     def run(program: str, *arguments: str) -> None:
         command = [*as_owner, str(BINARIES[0] / program), *arguments]
-        env = {"PGPASSWORD": password, "PATH": os.environ["PATH"]}
-        subprocess.run(command, check=True, cwd=folder, env=env, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
 
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    where = ["-h", "127.0.0.1", "-p", str(port), "-U", "branchmark"]
     try:
-        run("initdb", "-D", str(data), "-U", "branchmark", "-A", "scram-sha-256",
+        run("initdb", "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
             "--pwfile", str(folder / "password"))  # fmt: skip
         run("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
-        for name in ("runs", "users"):
-            run("createdb", *where, *ENCODING, name)
-        yield f"postgresql+psycopg://branchmark:{password}@127.0.0.1:{port}"
+        yield {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "postgres",
+               "PGPASSWORD": password}  # fmt: skip
     finally:
         if data.exists():
             run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+@dataclass
+class Page:
+    """The blocks of docs/server.md, with the ports and the folder of a test."""
+
+    folder: Path
+    database: str  # ports
+    server: int
+    proxy: int
+
+    def block(self, what: str) -> str:
+        """The block that has these words."""
+        blocks = re.findall(
+            r"^```\w+\n(.*?)^```", (ROOT / "docs/server.md").read_text(), re.M | re.S
+        )
+        text: str
+        (text,) = (block for block in blocks if what in block)
+        for pattern, here in (
+            (r"apt-get install.*\n", ""),
+            (r"runuser -l postgres -c (['\"])(.*)\1", r"\2"),
+            ("/srv/branchmark", str(self.folder)),
+            (":5432", f":{self.database}"),
+            ("127.0.0.1:5000", f"127.0.0.1:{self.server}"),
+            (
+                "mlflow server (.*)--port 5000",
+                rf"exec mlflow server --workers 1 \1--port {self.server}",
+            ),
+            ("server_name mlflow.example.org", "server_name localhost"),
+            ("listen 443", f"listen 127.0.0.1:{self.proxy}"),
+            ("mlflow.example.org", f"localhost:{self.proxy}"),
+        ):
+            text = re.sub(pattern, here, text)
+        return text
+
+    def run(self, what: str, said: str = "", alice: str = "alice", **env: str) -> None:
+        """Run that block in a shell, whose input is what a person says."""
+        command = ["bash", "-e", "-c", self.block(what).replace("alice", alice)]
+        subprocess.run(
+            command, cwd=self.folder, env=environment() | env, input=said, text=True, check=True,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    """This process's, without MLflow's variables."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    return env | {"PATH": f"{Path(sys.executable).parent}:{BINARIES[0]}:{env['PATH']}"}
 
 
 @dataclass
@@ -78,12 +126,17 @@ class Server:
     folder: Path
     passwords: dict[str, str]
 
+    @property
+    def certificate(self) -> str:
+        return str(self.folder / "tls.crt")
+
     def person(self, name: str) -> dict[str, Any]:
         """The environment in which a person of the team works."""
         return {
             "MLFLOW_TRACKING_URI": self.address,
             "MLFLOW_TRACKING_USERNAME": name,
             "MLFLOW_TRACKING_PASSWORD": self.passwords[name],
+            "MLFLOW_TRACKING_SERVER_CERT_PATH": self.certificate,
             "USER": name,
         }
 
@@ -94,84 +147,93 @@ class Server:
         os.environ |= self.person("alice")
         return MlflowClient(self.address)
 
+    def asked(self, method: str, path: str, name: str = "", **options: Any) -> int:
+        """What it answers to a person, or to nobody."""
+        auth = (name, self.passwords[name]) if name else None
+        return requests.request(
+            method, self.address + path, auth=auth, verify=self.certificate, timeout=5, **options
+        ).status_code
+
+    def answers(self) -> bool:
+        try:
+            return self.asked("GET", "/health") == 200
+        except requests.RequestException:
+            return False
+
     def everything(self) -> bytes:
         """All that the store, the artifacts and the log hold."""
         import psycopg
 
         found = []
-        with psycopg.connect(self.database.replace("+psycopg", "") + "/runs") as connection:
+        with psycopg.connect(self.database) as connection:
             tables = connection.execute(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
             ).fetchall()
             for (table,) in tables:
                 rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
                 found.append(repr(rows).encode())
+        own = (".secret", ".ini", ".key")
         files = [path for path in self.folder.rglob("*") if path.is_file()]
-        return b"\n".join(found + [path.read_bytes() for path in files if path.name != "auth.ini"])
+        return b"\n".join(found + [path.read_bytes() for path in files if path.suffix not in own])
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """As docs/server.md starts it, with two people, alice and bob."""
-    people = ("database", "admin", "alice", "bob")
-    passwords = {name: secrets.token_urlsafe(18) for name in people}
     folder = tmp_path_factory.mktemp("server")
     kept = dict(os.environ)
-    with postgres(passwords["database"]) as database:
-        port = free_port()
-        address = f"http://127.0.0.1:{port}"
-        (folder / "auth.ini").write_text(
-            "[mlflow]\ndefault_permission = EDIT\nadmin_username = admin\n"
-            "auth_cache_ttl_seconds = 60\n"
-            f"database_uri = {database}/users\n"
-            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-        )
-        env = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
-            "MLFLOW_BACKEND_STORE_URI": f"{database}/runs",
-            "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"),
-            "MLFLOW_AUTH_ADMIN_PASSWORD": passwords["admin"],
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-        }
+    with postgres() as owner:
+        page = Page(folder, owner["PGPORT"], free_port(), free_port())
+        page.run("CREATE ROLE", **owner)
+        page.run("auth.ini <<END")
+        passwords = {name: (folder / f"{name}.secret").read_text().strip()
+                     for name in ("database", "admin")}  # fmt: skip
+        passwords |= {name: secrets.token_urlsafe(18) for name in ("alice", "bob")}
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+             "-keyout", folder / "tls.key", "-out", folder / "tls.crt"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        database = f"postgresql://branchmark:{passwords['database']}@127.0.0.1:{page.database}/runs"
+        made = Server(f"https://localhost:{page.proxy}", database, folder, passwords)
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", *command(), "--port", str(port), "--workers", "1",
-                 "--artifacts-destination", str(folder / "artifacts")],
-                env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+            started = [
+                subprocess.Popen(
+                    command, env=environment(), cwd=folder, stdout=log, stderr=log,
+                    start_new_session=True,
+                )
+                for command in (
+                    ["bash", "-e", "-c", page.block("mlflow server --host")],
+                    [str(NGINX), "-e", str(folder / "nginx.log"), "-c", str(proxy(page))],
+                )
+            ]  # fmt: skip
         try:
-            until(lambda: answers(address), 60, f"{folder}/log: the server does not start")
-            from mlflow.server.auth.client import AuthServiceClient
-
-            os.environ["MLFLOW_TRACKING_USERNAME"] = "admin"
-            os.environ["MLFLOW_TRACKING_PASSWORD"] = passwords["admin"]
+            until(made.answers, 60, f"{folder}/log: the server does not start")
             for name in ("alice", "bob"):
-                AuthServiceClient(address).create_user(name, passwords[name])
-            yield Server(address, database, folder, passwords)
+                page.run("getpass", f"{passwords[name]}\n", alice=name)
+            yield made
         finally:
-            os.killpg(process.pid, 15)
-            process.wait(timeout=30)
+            for process in started:
+                os.killpg(process.pid, 15)
+                process.wait(timeout=30)
             os.environ.clear()
             os.environ |= kept
 
 
-def answers(address: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{address}/health", timeout=2)
-    except OSError:
-        return False
-    return True
-
-
-def command() -> list[str]:
-    """The options of `mlflow server` in docs/server.md, without those that say where."""
-    text = (ROOT / "docs/server.md").read_text()
-    found = re.search(r"mlflow (server [^`]*?)\n```", text)
-    assert found
-    words = found[1].replace("\\\n", " ").split()
-    i = words.index("--artifacts-destination")
-    return words[:i] + words[i + 2 :]
+def proxy(page: Page) -> Path:
+    """nginx's settings about the block of the page, in the foreground and in one folder."""
+    file = page.folder / "nginx.conf"
+    temporary = "".join(
+        f"{kind}_temp_path {page.folder}/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    file.write_text(
+        f"{user}daemon off;\npid {page.folder}/nginx.pid;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{temporary}{page.block('ssl_certificate')}}}\n"
+    )
+    return file
 
 
 def start(project: Project, env: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:
@@ -185,8 +247,7 @@ def meanwhile(server: Server, insert: str, values: list[Any], call: Callable[[],
     """`call` while another process adds a row, which is there as soon as `call` waits for it."""
     import psycopg
 
-    address = server.database.replace("+psycopg", "") + "/runs"
-    with psycopg.connect(address) as other, ThreadPoolExecutor() as pool:
+    with psycopg.connect(server.database) as other, ThreadPoolExecutor() as pool:
         other.execute(insert, values)
         called = pool.submit(call)
         while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
@@ -194,6 +255,20 @@ def meanwhile(server: Server, insert: str, values: list[Any], call: Callable[[],
             time.sleep(0.05)
         other.commit()
         called.result()
+
+
+def test_only_people_with_a_password_come_in_by_the_servers_name_and_from_its_own_pages(
+    server: Server,
+) -> None:
+    get, create = f"{API}/get?experiment_id=0", f"{API}/create"
+    assert server.asked("GET", get) == 401
+    assert server.asked("GET", get, "alice") == 200
+    assert server.asked("GET", get, "alice", headers={"Host": "evil.example.org"}) == 403
+    for origin, status in (("https://evil.example.org", 403), (server.address, 200)):
+        own = {"json": {"name": origin}, "headers": {"Origin": origin}}
+        assert server.asked("POST", create, "alice", **own) == status
+    port = server.address.rpartition(":")[2]
+    assert requests.get(f"http://localhost:{port}/health", timeout=5).status_code == 400  # no TLS
 
 
 def test_rows_that_two_processes_add_at_once_are_taken_by_both(server: Server) -> None:
@@ -227,8 +302,6 @@ def test_two_peoples_sync_at_once_do_no_harm_and_no_password_is_kept_anywhere(
     alice.keep("sgd-0.0", "adam-0.3")
     bob = alice.copy(tmp_path / "bob", store=False)
     mine, his = server.person("alice"), server.person("bob")
-    with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(f"{server.address}/api/2.0/mlflow/experiments/get?experiment_id=0")
 
     # Both make every run
     said = ""

@@ -1,11 +1,17 @@
-"""A real `mlflow server` that tests start, stop and pause."""
+"""A real `mlflow server` that tests start, stop and pause, and a long or narrow way to it."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +61,57 @@ class Server:
         if experiment is None:
             return []
         return list(self.client.search_runs([experiment.experiment_id], max_results=1000))
+
+
+class Way:
+    """An address at which a server is away by some seconds a request, and lacks some of its paths.
+
+    Attributes:
+        seconds: that each request takes longer.
+        lacking: what matches this is answered with `code`, as by a server that does not know it.
+        asked: the paths that were asked for.
+    """
+
+    def __init__(
+        self, uri: str, seconds: float = 0.0, lacking: str = "^$", code: int = 404
+    ) -> None:
+        self.uri, self.seconds, self.lacking, self.code = uri, seconds, lacking, code
+        self.asked: list[str] = []
+
+    def answer(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, str, bytes]:
+        """Return status, type and body."""
+        self.asked.append(path)
+        time.sleep(self.seconds)
+        if re.search(self.lacking, path):
+            return self.code, "text/html", b"<h1>Not Found</h1>"
+        sent = {key: value for key, value in headers.items() if key.lower() == "content-type"}
+        there = requests.request(method, self.uri + path, headers=sent, data=body, timeout=60)
+        return there.status_code, there.headers.get("Content-Type", ""), there.content
+
+    @contextmanager
+    def open(self) -> Iterator[str]:
+        """Listen at an address of its own."""
+        way = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def pass_on(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, kind, content = way.answer(self.command, self.path, self.headers, body)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+            listening.daemon_threads = True
+            threading.Thread(target=listening.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{listening.server_port}"
+            listening.shutdown()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from mlflow.exceptions import MlflowException
+
+from stages.sync.observed import models
 from tests.sync.fakes import KEY, observed, run, runs
 
 
@@ -18,8 +22,31 @@ def test_a_run_with_a_seed_unfinished_or_a_model_missing_does_not_count() -> Non
     there[1].info.status = "FAILED"
     assert observed(*there).chosen(KEY) is None
     whole = observed(*runs())
+    assert whole.models
     whole.models.pop()
     assert type(whole)(whole.runs, whole.models).chosen(KEY) is None
+
+
+def test_on_a_server_that_knows_no_models_a_run_that_ended_well_counts() -> None:
+    whole = observed(*runs())
+    assert type(whole)(whole.runs, None).chosen(KEY) is not None
+    whole.runs[1].info.status = "FAILED"
+    assert type(whole)(whole.runs, None).chosen(KEY) is None
+
+
+@pytest.mark.parametrize(("code", "known"), [(1001, None), (1, "an error")])
+def test_an_older_server_has_no_models_and_any_other_failure_is_none(
+    code: int, known: str | None
+) -> None:
+    class Client:
+        def search_logged_models(self, *_: object, **__: object) -> None:
+            raise MlflowException("it says", error_code=code)
+
+    if known is None:
+        assert models(Client(), "1") is None
+    else:
+        with pytest.raises(MlflowException, match="it says"):
+            models(Client(), "1")
 
 
 def test_runs_of_others_are_left_out() -> None:

@@ -53,24 +53,33 @@ def test_calls_as_fast_as_usual_may_go_on_for_ever() -> None:
         one.call(time.sleep, 0.04)
 
 
-def test_a_call_left_behind_writes_nothing_when_it_wakes_up() -> None:
+def test_what_a_program_does_between_two_calls_is_no_fault_of_the_store() -> None:
+    one = TimeBudget()
+    client = one.guarded([])
+    client.append(1)
+    time.sleep(0.6)
+    client.append(2)
+    assert one.left == time_budget.SECONDS
+
+
+def test_a_call_may_take_as_long_as_its_requests() -> None:
+    def log_image() -> None:
+        time.sleep(0.3)
+
+    one = TimeBudget()
+    one.call(log_image)
+    assert one.left == time_budget.SECONDS
+
+
+def test_after_a_call_that_was_left_behind_nothing_is_called_any_more() -> None:
     one = TimeBudget()
     written: list[int] = []
     client = one.guarded(written)
-    asleep, woken = threading.Event(), threading.Event()
-
-    def two_steps() -> None:
-        client.append(1)
-        asleep.wait()
-        try:
-            client.append(2)
-        finally:
-            woken.set()
-
+    client.append(1)
     with pytest.raises(OutOfTime):
-        one.call(two_steps)
-    asleep.set()
-    assert woken.wait(10)
+        one.call(threading.Event().wait)
+    with pytest.raises(OutOfTime, match="an earlier call"):
+        client.append(2)
     assert written == [1]
 
 
