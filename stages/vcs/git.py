@@ -105,4 +105,7 @@ def failure(arguments: tuple[str, ...], result: subprocess.CompletedProcess[byte
     lines = text(result.stderr).splitlines()
     said = next((line for line in lines if line.startswith(("fatal:", "error:"))), "")
     said = said or next(iter(lines), f"exit code {result.returncode}")
-    return GitError(f"git {arguments[0]}: {said.partition(': ')[2] or said}")
+    said = said.partition(": ")[2] or said
+    # Where git names a command that helps, it stands alone on a line
+    helps = next((line.strip() for line in lines if line.startswith("\tgit ")), "")
+    return GitError(f"git {arguments[0]}: {said}" + (f"; `{helps}`" if helps else ""))
