@@ -174,8 +174,8 @@ def folder(commit: str, path: str) -> Iterator[tuple[str, bytes | None]]:
             yield str(each), file("", str(each), LARGEST)
         return
     names: dict[str, list[str]] = {}
-    for name, sha in refs.listing(commit, f"{path}/").items():
-        if name.endswith(".json"):
+    for name, sha in refs.listing(commit, *refs.SAID).items():
+        if name.startswith(f"{path}/") and name.endswith(".json"):
             names.setdefault(sha, []).append(name)
     for sha, content in blobs(names):
         yield from ((name, content) for name in names[sha])

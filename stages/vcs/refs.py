@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from stages.vcs.lockfile import Lock, Output
 
 LOCK, PARAMS = "dvc.lock", "params.yaml"
 RESULTS, METRICS = "reports/results", "reports/metrics.json"  # of today, and of old revisions
+SAID = (LOCK, PARAMS, f"{RESULTS}/", METRICS, "reports/curves.csv")  # listed by one process
 MAIN = ("main", "origin/main", "master", "origin/master")
 LATEST = 253_402_300_799  # the last second of the year 9999; a commit may claim any time
 FILES, FOLDERS = 10_000, 100  # in what is listed of a commit
@@ -160,7 +161,7 @@ def resolve(revision: str) -> str:
         UserError: there is none.
         GitError: git fails.
     """
-    for candidate in (revision, f"origin/{revision}", *experiments(revision)):
+    for candidate in candidates(revision):
         form = f"{candidate}^{{commit}}"
         if sha := find("rev-parse", "--verify", "--quiet", "--end-of-options", form):
             return sha
@@ -172,6 +173,13 @@ def resolve(revision: str) -> str:
         f"{revision}: no such branch, tag, commit or experiment; `git branch --all` and `dvc exp "
         "list --all-commits` name them, `git fetch` may bring it"
     )
+
+
+def candidates(revision: str) -> Iterator[str]:
+    """Go through what git may call a revision; experiments are not listed if it is nearer."""
+    yield revision
+    yield f"origin/{revision}"
+    yield from experiments(revision)
 
 
 def experiments(name: str) -> list[str]:
@@ -221,7 +229,7 @@ def listing(commit: str, *paths: str) -> Mapping[str, str]:
     Raises:
         UserError: they are too many.
     """
-    return dict(entries(commit, "blob", *paths))
+    return {path: sha for path, kind, sha in entries(commit, *paths) if kind == "blob"}
 
 
 @cache
@@ -234,20 +242,24 @@ def tree(commit: str, folder: str) -> Mapping[str, str]:
             return found
         inner, waiting = waiting, []
         for path in inner[: FOLDERS - count]:
-            found |= listing(commit, path)
-            waiting += [f"{name}/" for name, _ in entries(commit, "tree", path)]
+            for name, kind, sha in entries(commit, path):
+                if kind == "blob":
+                    found[name] = sha
+                elif kind == "tree":
+                    waiting.append(f"{name}/")
         if len(found) > FILES or len(waiting) > FOLDERS:
             break
     raise UserError(f"{folder} of {commit[:7]}: too many files or folders in it")
 
 
-def entries(commit: str, kind: str, *paths: str) -> list[tuple[str, str]]:
-    """Return paths and objects of one kind; raises UserError as `listing` does."""
+def entries(commit: str, *paths: str) -> list[tuple[str, str, str]]:
+    """Return path, kind and object of each entry; raises UserError as `listing` does."""
     lines = git("ls-tree", "-z", commit, "--", *paths).split("\0")
     if len(lines) > FILES:
         raise UserError(f"{commit[:7]}: more than {FILES} files in {' or '.join(paths)}")
     parts = [line.partition("\t") for line in lines if line]
-    return [(path, about.split()[2]) for about, _, path in parts if about.split()[1] == kind]
+    kinds = [(about.split(), path) for about, _, path in parts]
+    return [(path, kind, sha) for (_, kind, sha), path in kinds]
 
 
 def file(commit: str, path: str, largest: int = LARGEST) -> bytes | None:
@@ -257,7 +269,7 @@ def file(commit: str, path: str, largest: int = LARGEST) -> bytes | None:
         UserError: it is too large.
         GitError: git fails.
     """
-    sha = listing(commit, path).get(path)
+    sha = listing(commit, *(SAID if path in SAID else (path,))).get(path)
     if sha is None:
         return None
     ((_, content),) = blobs([sha], largest)
@@ -291,7 +303,7 @@ def told(commit: Commit, why: str) -> str:
 
 def tracked(commit: Commit) -> Mapping[str, str]:
     """Return the files of a commit that say what it holds."""
-    return listing(commit.sha, LOCK, PARAMS, f"{RESULTS}/", METRICS)
+    return listing(commit.sha, *SAID)
 
 
 def lock(commit: Commit) -> Lock:

@@ -397,6 +397,8 @@ class Looking:
     def __init__(self, revisions: Revisions, watch: Watch) -> None:
         self.revisions, self.watch = revisions, watch
         self.count, self.told = 0, Counter[str]()
+        self.main = snapshot.snapshot("main")
+        self.recorded = recorded.read(revisions.sha)
         self.slowest = 0.0
 
     def batch(self, drawn: list[Any]) -> None:
@@ -412,7 +414,7 @@ class Looking:
             self.watch.on = True
             for number, (name, each) in enumerate(zip(names, drawn, strict=True)):
                 with telling(name, each):
-                    self.compare(name, self.revisions.sha if number % 2 else None)
+                    self.compare(name, main_is_head=bool(number % 2))
                     self.verify(name)
             for dry in (True, False):
                 self.sync(dry)
@@ -435,11 +437,11 @@ class Looking:
         assert SECRET not in text
         self.told[what] += 1
 
-    def compare(self, name: str, other: str | None) -> None:
+    def compare(self, name: str, main_is_head: bool) -> None:
         """Judge a revision against main, or main against it."""
         try:
-            sides = [snapshot.snapshot(name), snapshot.snapshot(other or "main")]
-            base, head = sides if other else reversed(sides)
+            sides = (snapshot.snapshot(name), self.main)
+            base, head = sides[:: 1 if main_is_head else -1]
             found, changed = comparison.compare(base, head), changes.changes(base, head)
         except UserError as error:
             self.sentence("compare", error)
@@ -466,7 +468,7 @@ class Looking:
         """Read and compare all that a proof reads; the programs of a branch are not run here."""
         try:
             revision = recorded.read(refs.resolve(name))
-            base = recorded.read(self.revisions.sha)
+            base = self.recorded
             for each in choice.changed(base, revision):
                 proof.of_scores(revision, each, {f"reports/results/{each}.json": b"{}"})
                 difference.of_histories(revision.curves.get(each, {}), base.curves.get("elu", {}))
