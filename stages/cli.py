@@ -221,7 +221,7 @@ def decide(
     console = Console(highlight=False)
     both = (snapshot.snapshot(base or refs.merge_base(head)), snapshot.snapshot(head))
     for sentence in snapshot.not_run(both[1]):
-        console.print(views.told(sentence, "bold dark_orange"))
+        raise UserError(sentence)
     found, seeds = command.decide(*both, variant or [], up_to, console)
     views.terminal(found, changes.changes(*both), console, views.nowhere, "", True)
     console.print(command.METHOD.format(command.GROUP))

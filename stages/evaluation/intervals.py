@@ -66,8 +66,8 @@ class Estimate:
 
     @property
     def scatter(self) -> float:
-        """The standard deviation of one seed's value, or of one pair's difference."""
-        return self.error / float(share(self.seeds, self.overlap))
+        """The standard deviation of one seed's value, or of one pair's difference; NaN of none."""
+        return self.error / float(share(self.seeds, self.overlap)) if self.seeds else math.nan
 
     @property
     def p_value(self) -> float:
