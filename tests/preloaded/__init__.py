@@ -40,10 +40,11 @@ def env() -> dict[str, str]:
         "TESTS_ROOT": str(HERE.parents[1]),
         "TESTS_PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
+    unmeasured = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
     # It ends when its input does, so also when this process is killed
     server = subprocess.Popen(
         [sys.executable, "-P", str(HERE / "server.py"), str(folder)],
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"} | variables,
+        env=unmeasured | {"MLFLOW_DISABLE_TELEMETRY": "true"} | variables,
         stdin=subprocess.PIPE,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
