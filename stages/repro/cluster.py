@@ -25,7 +25,7 @@ from stages.vcs.git import git
 
 try:
     import cloudpickle
-    from distributed import Client, KilledWorker
+    from distributed import Client, KilledWorker, Security
     from distributed.versions import VersionMismatchWarning
     from toolz import pipe
 except ModuleNotFoundError:
@@ -71,8 +71,11 @@ class Cluster:
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
+            # Dask's own client, without certificates, would hang when it is closed
+            if address.startswith("tls://") and not certified():
+                raise ValueError("this machine has no certificate")
             self.client = Client(address, timeout=TIMEOUT, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:  # the last where certificates are missing
+        except (OSError, ValueError) as error:
             raise UserError(
                 f"--cluster {address}: no Dask scheduler answers ({redact.reason(error)}); with "
                 "TLS its address begins with tls://, and it wants certificates: docs/cluster.md"
@@ -153,6 +156,11 @@ class Cluster:
         with suppress(Exception):  # the scheduler may be gone
             self.client.unregister_worker_plugin(self.job.name)
         self.client.close(timeout=TIMEOUT)
+
+
+def certified() -> bool:
+    """Whether Dask's settings name this machine's certificate and key."""
+    return bool(Security().get_connection_args("client").get("ssl_context"))
 
 
 def server() -> str:
