@@ -22,7 +22,7 @@ Scores = Mapping[str, float | None]  # of one seed, by name: test_accuracy, loss
 HEADLINE = (
     "validation_accuracy", "test_accuracy", "validation_loss", "loss_gap", "epochs_to_target",
 )  # fmt: skip
-GREATEST = 1e39  # a loss is one of logits, which are floats of 32 bits
+GREATEST = 7e38  # a loss is of logits, which are floats of 32 bits: at most their difference
 MAY_LACK = ("epochs_to_target",)  # also a training that went well may never reach the target
 
 
