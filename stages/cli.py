@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.core.errors import UserError, say, tell
+from stages.core.errors import UserError, catch_termination, say, tell
 
 if TYPE_CHECKING:
     from stages.compare.comparison import Comparison, Row
@@ -387,6 +387,7 @@ def ui(
 
 def main() -> None:
     """Run the command; what a person did wrong is one sentence, exit code 1."""
+    catch_termination()
     tell(app)
 
 
