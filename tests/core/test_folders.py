@@ -171,9 +171,18 @@ def test_what_is_renamed_is_on_the_disk_first(
 ) -> None:
     done: list[str] = []
     sync, rename = os.fsync, Path.rename
-    monkeypatch.setattr(os, "fsync", lambda number: (done.append("sync"), sync(number)))
-    monkeypatch.setattr(Path, "rename", lambda a, b: (done.append("rename"), rename(a, b)))
-    monkeypatch.setattr(Path, "replace", lambda a, b: (done.append("rename"), rename(a, b)))
+
+    def synced(number: int) -> None:
+        done.append("sync")
+        sync(number)
+
+    def renamed(path: Path, target: Path) -> None:
+        done.append("rename")
+        rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(Path, "replace", renamed)
     write(tmp_path / "file", "a")
     with replaced(tmp_path / "folder") as folder:
         (folder / "file").write_text("")
