@@ -115,7 +115,8 @@ def test_runs_of_processes_that_are_gone_end_with_their_models() -> None:
 def elsewhere() -> ObservedState:
     """A run and one of its seeds, which a process of another machine writes."""
     about: dict[str, Any] = {"host": "h", "pid": "7"}
-    nested = run("abc-1", "RUNNING", seed="1", **{"mlflow.parentRunId": "abcdef"}, **about)
+    about_seed = about | {"mlflow.parentRunId": "abcdef", "seed": "1"}
+    nested = run("abc-1", "RUNNING", **about_seed)
     return observed(run("abcdef", "RUNNING", **about), nested, run("over"))
 
 
