@@ -2,8 +2,8 @@
 
 SIGKILL, the kernel out of memory and a machine that goes down leave a run RUNNING for ever. A
 process is known by the boot of its machine, the namespace in which it has its number, and the clock
-ticks since the boot at which it began. Names of hosts come again (containers, clones of machines), and
-clocks are corrected: they decide nothing.
+ticks since the boot at which it began. Names of hosts come again (containers, clones of machines),
+and clocks are corrected: they decide nothing.
 """
 
 from __future__ import annotations
