@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.core.errors import UserError, say, tell
+from stages.core.errors import UserError, catch_termination, say, tell
 
 if TYPE_CHECKING:
     from stages.compare.comparison import Comparison, Row
@@ -331,6 +331,10 @@ def sync(
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Say nothing where there is nothing to do.")
     ] = False,
+    end: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="End this run: its process, elsewhere, is over."),
+    ] = None,
 ) -> None:
     """Bring MLflow into agreement with git and DVC: restore runs, tag them with their branches."""
     if revision and everything:
@@ -341,7 +345,7 @@ def sync(
 
     tracking.wait_longer()
 
-    sync.sync(revision or [], everything, pull, dry_run, quiet)
+    sync.sync(revision or [], everything, pull, dry_run, quiet, end or [])
 
 
 @app.command()
@@ -383,6 +387,7 @@ def ui(
 
 def main() -> None:
     """Run the command; what a person did wrong is one sentence, exit code 1."""
+    catch_termination()
     tell(app)
 
 

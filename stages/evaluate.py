@@ -50,7 +50,11 @@ def main(
     rows: dict[str, list[Row]] = {}
     for name, variant in chosen.items():
         target = settings.target.validation_accuracy
-        results[name], rows[name] = scored(variant, measured[name], target)
+        found, rows[name] = scored(variant, measured[name], target)
+        results[name] = found
+        if found.diverged:
+            which = f"{len(found.diverged)} of {len(found.seeds)} seeds"
+            print(f"{name}: {which} diverged, so it has no mean scores")
 
     with replaced(REPORTS / "results") as full, replaced(REPORTS / "metrics") as headline:
         for name, found in results.items():
@@ -109,18 +113,19 @@ def about_all(
         for name in rows
     )
     champion = scores.champion(results)
+    best = results[champion] if champion else None
     content = {
         "variant": champion,
-        "validation_accuracy": results[champion].mean("validation_accuracy"),
-        "test_accuracy": results[champion].mean("test_accuracy"),
-        "seeds": len(results[champion].seeds),
-        "confusion": confusion(measured[champion]),
+        "validation_accuracy": best and best.mean("validation_accuracy"),
+        "test_accuracy": best and best.mean("test_accuracy"),
+        "seeds": len(best.seeds) if best else 0,
+        "confusion": confusion(measured[champion]) if champion else None,
     }
     judged = claims.judge(settings, results, table)
     tables = claims.tables(settings, table, pd.read_csv(NOTEBOOK))
     claimed = {"claims": judged, "tables": tables}
-    write(REPORTS / "champion.json", json.dumps(content, indent=2) + "\n")
-    write(REPORTS / "claims.json", json.dumps(claimed, indent=2) + "\n")
+    write(REPORTS / "champion.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write(REPORTS / "claims.json", json.dumps(claimed, indent=2, allow_nan=False) + "\n")
     write(REPORTS / "curves.csv", table.to_csv(index=False, lineterminator="\n"))
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from stages.core.errors import UserError
 from stages.core.signals import deferred
+
+os.umask(MASK := os.umask(0o077))  # what is left out of the rights of new files
 
 
 @contextmanager
@@ -33,6 +37,7 @@ def replaced(target: Path) -> Iterator[Path]:
         for leftover in (*partial.iterdir(), old):
             remove(leftover)
         yield partial
+        synced(partial)
         if target.exists():
             target.rename(old)
         partial.rename(target)
@@ -87,11 +92,27 @@ def remove(path: Path) -> None:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write one file atomically."""
+    """Write one file atomically; of several writers the last one's is there, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
+    text = content.encode() if isinstance(content, str) else content
+    number, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
+    partial = Path(name)
     try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        with os.fdopen(number, "wb") as file:
+            os.fchmod(number, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~MASK)
+            file.write(text)
+            file.flush()
+            os.fsync(number)  # else a machine that goes down may leave the new name and no content
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def synced(folder: Path) -> None:
+    """Have the disk take the files of a folder before it is renamed."""
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

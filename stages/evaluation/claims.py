@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.evaluation import intervals, verdicts
@@ -100,8 +101,9 @@ def judge(
 
 def seeds(results: Mapping[str, Result], variant: str, score: str) -> list[Any]:
     """A score of each seed; empty where there is no such variant, or one of its seeds diverged."""
-    values = list(results[variant].values(score)) if variant in results else []
-    return [] if None in values and score != "epochs_to_target" else values
+    if variant not in results or results[variant].diverged:
+        return []
+    return list(results[variant].values(score))
 
 
 def difference(a: list[Any], b: list[Any], scale: float = 1) -> list[float]:
@@ -202,6 +204,7 @@ def tables(params: Params, curves: pd.DataFrame, notebook: pd.DataFrame) -> dict
 
     The spread is where one more run falls with `compare.confidence`. As a table has many numbers,
     one or the other may be outside; the verdict is that of intervals which are corrected for it.
+    A variant of which a seed diverged is left out.
 
     Returns:
         By variant the verdict, how many numbers are inside, and a row for each curve and
@@ -212,7 +215,8 @@ def tables(params: Params, curves: pd.DataFrame, notebook: pd.DataFrame) -> dict
         theirs = table.set_index("epoch")
         ours = curves[curves["variant"] == variant].groupby("epoch")
         places = [(m, epoch) for m in METRICS for epoch in EPOCHS if epoch in ours.groups]
-        if not places:
+        numbers = curves.loc[curves["variant"] == variant, list(METRICS)]
+        if not places or not np.isfinite(numbers.to_numpy(float)).all():
             continue
         rows, said = [], set()
         for metric, epoch in places:

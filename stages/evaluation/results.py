@@ -22,13 +22,18 @@ Scores = Mapping[str, float | None]  # of one seed, by name: test_accuracy, loss
 HEADLINE = (
     "validation_accuracy", "test_accuracy", "validation_loss", "loss_gap", "epochs_to_target",
 )  # fmt: skip
-GREATEST = 3.5e38  # a loss is a float of 32 bits
+GREATEST = 7e38  # a loss is of logits, which are floats of 32 bits: at most their difference
 MAY_LACK = ("epochs_to_target",)  # also a training that went well may never reach the target
 
 
 def finite(value: float) -> float | None:
     """Return a number that JSON knows: None for those of a training that diverged."""
     return value if math.isfinite(value) else None
+
+
+def diverged(scores: Scores) -> bool:
+    """Return whether a training diverged: a score that any other has is no number."""
+    return any(value is None and name not in MAY_LACK for name, value in scores.items())
 
 
 def checked(seeds: Any, place: str = "seeds") -> tuple[dict[int, Scores], dict[int, str]]:
@@ -106,12 +111,8 @@ class Result:
 
     @property
     def diverged(self) -> list[int]:
-        """The seeds whose training diverged, in their order: a score of theirs is no number."""
-        return [
-            seed
-            for seed in sorted(self.seeds)
-            if any(v is None and name not in MAY_LACK for name, v in self.seeds[seed].items())
-        ]
+        """The seeds whose training diverged, in their order."""
+        return [seed for seed in sorted(self.seeds) if diverged(self.seeds[seed])]
 
     @property
     def names(self) -> list[str]:
@@ -126,15 +127,19 @@ class Result:
         }
         content = {
             "fingerprint": self.fingerprint,
+            **({"diverged": self.diverged} if self.diverged else {}),
             "mean": {name: self.mean(name) for name in self.names},
             "deviation": {name: self.deviation(name) for name in self.names},
             "seeds": seeds,
         }
-        return json.dumps(content, indent=2) + "\n"
+        return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
     def headline(self) -> str:
-        """Return the content of `reports/metrics/<variant>.json`."""
-        return json.dumps({name: self.mean(name) for name in HEADLINE}, indent=2) + "\n"
+        """Return the content of `reports/metrics/<variant>.json`, with how many seeds diverged."""
+        content: dict[str, float | None] = {name: self.mean(name) for name in HEADLINE}
+        if self.diverged:
+            content["diverged"] = len(self.diverged)
+        return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def parse(cls, text: bytes | str) -> Result:

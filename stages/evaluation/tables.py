@@ -47,7 +47,7 @@ def blocks(params: Params, reports: Path = REPORTS) -> dict[str, str]:
     }
 
 
-def grid(params: Params, found: Mapping[str, Result], champion: str) -> str:
+def grid(params: Params, found: Mapping[str, Result], champion: str | None) -> str:
     """A row for each optimizer and dropout, and what the columns mean."""
     names = [variant.name for variant in params.variants() if variant.study == "grid"]
     target = params.target.validation_accuracy
@@ -57,9 +57,12 @@ def grid(params: Params, found: Mapping[str, Result], champion: str) -> str:
         "with Dropout on; evaluated gap: the same of the finished network, Dropout off. Best "
         "epoch: the one with the lowest validation loss. Epochs to target: the first epoch with a "
         f"validation accuracy of {target}; where not all seeds reach it, those that do are listed. "
-        f"Champion, chosen on validation: **{champion}**, test accuracy "
-        f"{cell(found[champion], 'test_accuracy', 4)}."
     )
+    if champion:
+        accuracy = cell(found[champion], "test_accuracy", 4)
+        text += f"Champion, chosen on validation: **{champion}**, test accuracy {accuracy}."
+    else:
+        text += "No champion: every variant has a seed that diverged."
     return (
         markdown(header(target), [row(name, found, champion) for name in names])
         + "\n"
@@ -68,7 +71,7 @@ def grid(params: Params, found: Mapping[str, Result], champion: str) -> str:
     )
 
 
-def studies(params: Params, found: Mapping[str, Result], champion: str) -> str:
+def studies(params: Params, found: Mapping[str, Result], champion: str | None) -> str:
     """A row for each variant of the studies, and one for the base that they change."""
     base = f"{params.base.optimizer}-{params.base.dropout}"
     variants = {variant.name: variant for variant in params.variants()}
@@ -89,7 +92,7 @@ def header(target: float) -> list[str]:
     return [*scores, "best epoch", f"epochs to {target}"]
 
 
-def row(name: str, found: Mapping[str, Result], champion: str) -> list[str]:
+def row(name: str, found: Mapping[str, Result], champion: str | None) -> list[str]:
     """The scores of a variant; the champion's in bold."""
     cells = [name, *(cell(found[name], score, digits) for score, digits in COLUMNS.items())]
     bold = "**" if name == champion else ""
@@ -97,7 +100,10 @@ def row(name: str, found: Mapping[str, Result], champion: str) -> list[str]:
 
 
 def cell(found: Result, score: str, digits: int) -> str:
-    """``0.8912 ± 0.0021``; without a mean the seeds that have a value: ``2 of 5: 18, 19``."""
+    """``0.8912 ± 0.0021``; without a mean the seeds that have a value: ``2 of 5: 18, 19``; of a
+    training that diverged how many seeds did."""
+    if found.diverged:
+        return f"diverged: {len(found.diverged)} of {len(found.seeds)}"
     mean, values = found.mean(score), found.values(score)
     if mean is not None:
         return f"{mean:.{digits}f} ± {found.deviation(score):.{digits}f}"

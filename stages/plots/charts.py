@@ -112,9 +112,9 @@ def gaps(results: Mapping[str, Result], params: Params) -> bytes:
             found = [results[f"{optimizer}-{dropout}"] for optimizer in optimizers]
             axes.bar(
                 np.arange(len(optimizers)) + (i - (len(dropouts) - 1) / 2) * width,
-                [each.mean(metric) for each in found],
+                np.array([each.mean(metric) for each in found], float),  # NaN where it diverged
                 width,
-                yerr=[each.deviation(metric) for each in found],
+                yerr=np.array([each.deviation(metric) for each in found], float),
                 label=f"dropout {dropout}",
                 color=(BLUE, ORANGE, GREEN, PINK)[i % 4],
                 hatch=("", "//", "..", "xx")[i % 4],
@@ -135,9 +135,11 @@ def gaps(results: Mapping[str, Result], params: Params) -> bytes:
 
 def confusion(champion: Mapping[str, Any], classes: tuple[str, ...]) -> bytes:
     """The confusion matrix of `reports/champion.json`, shape (10, 10), in percent of the true class
-    (rows)."""
-    matrix = np.array(champion["confusion"])
+    (rows); an empty one where every variant diverged."""
+    matrix = np.array(champion["confusion"] or np.full((len(classes),) * 2, np.nan))
     title = f"Test split, champion {champion['variant']} (mean of {champion['seeds']} seeds)"
+    if champion["variant"] is None:
+        title = "No champion: every variant has a seed that diverged"
     figure = Figure(figsize=(7.6, 6.6), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(matrix, cmap="cividis", vmin=0, vmax=100)

@@ -27,6 +27,20 @@ def picture(rows: Sequence[Row], title: str) -> bytes:
     figure = Figure(figsize=(6, 4))  # its own margins: finding them draws all of it twice
     figure.subplots_adjust(left=0.11, right=0.98, bottom=0.12, top=0.92)
     axes = figure.subplots()
+    with np.errstate(invalid="ignore"):  # of a training that diverged
+        draw(axes, rows, seeds)
+    many = f"mean ± standard deviation of {len(seeds)} seeds"
+    axes.set_title(f"{title}   ({many if len(seeds) > 1 else f'seed {seeds[0]}'})", fontsize=11)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss (cross-entropy)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid()
+    axes.legend()
+    return png(figure)
+
+
+def draw(axes: Any, rows: Sequence[Row], seeds: Sequence[int]) -> None:
+    """Draw the lines of `picture`."""
     for metric, colour, dash, label in LINES:
         values: Any = [[row[metric] for row in rows if row["seed"] == seed] for seed in seeds]  # type: ignore[literal-required]
         epochs, mean = range(1, len(values[0]) + 1), np.mean(values, axis=0)
@@ -37,11 +51,3 @@ def picture(rows: Sequence[Row], title: str) -> bytes:
                 epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2, lw=0
             )
             axes.plot(epochs, np.transpose(values), color=colour, linewidth=0.5, alpha=0.6)
-    many = f"mean ± standard deviation of {len(seeds)} seeds"
-    axes.set_title(f"{title}   ({many if len(seeds) > 1 else f'seed {seeds[0]}'})", fontsize=11)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("loss (cross-entropy)")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid()
-    axes.legend()
-    return png(figure)

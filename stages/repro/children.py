@@ -5,38 +5,52 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
+import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock, current_thread, main_thread
+from threading import Lock
 
-GRACE = 20.0  # seconds that they have for ending by themselves
+# Runs the command that it is given. Where its input ends, as when the process that started it is
+# killed, it ends the command as Ctrl-C does, which DVC and the stages' programs clean up after, and
+# kills it, with what that started and did not wait for, where it has not ended in 20 s. A shell
+# ignores Ctrl-C for what it starts with `&`, and programs inherit that, but not a handler.
+GUARD = """
+import os, signal, subprocess, sys, threading, time
+def end():
+    os.read(0, 1)
+    os.killpg(0, signal.SIGINT)
+    time.sleep(20)
+    os.killpg(0, signal.SIGKILL)
+signal.signal(signal.SIGINT, lambda *_: None)
+program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+threading.Thread(target=end, daemon=True).start()
+code = program.wait()
+os._exit(code if code >= 0 else 128 - code)
+"""
 
 
 class Children:
-    """Starts programs and ends them all; safe for use from several threads."""
+    """Starts programs and ends them all; safe for use from several threads. They end also where
+    this process is killed."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.running: set[subprocess.Popen[bytes]] = set()
         self.stopped = False
-        if current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # A shell ignores Ctrl-C for what it starts with `&`. Programs inherit that, and could
-            # not be ended so; they do not inherit a handler
-            signal.signal(signal.SIGINT, lambda *_: None)
 
     def run(self, command: list[str], log: Path, cwd: Path | None = None, **env: str) -> int:
-        """Run a program to its end, its output at the end of the file `log`; its exit code."""
+        """Run a program to its end, its output at the end of the file `log`; its exit code, as a
+        shell gives it."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             with self.lock:
                 if self.stopped:
-                    return -signal.SIGTERM
+                    return 128 + signal.SIGTERM
                 process = subprocess.Popen(
-                    command,
+                    [sys.executable, "-IS", "-c", GUARD, *command],
                     cwd=cwd,
                     env=os.environ | env,
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
@@ -45,24 +59,17 @@ class Children:
             code = process.wait()
             with self.lock:
                 self.running.remove(process)
+                process.stdin.close()  # type: ignore[union-attr]
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it started and did not wait for
         return code
 
     def stop(self) -> None:
-        """End them all as Ctrl-C does, which DVC and the stages' programs clean up after; those
-        that have not ended in time are killed."""
+        """End them all; each ends the command that it runs."""
         with self.lock:
             self.stopped = True
             left = set(self.running)
+            for process in left:
+                process.stdin.close()  # type: ignore[union-attr]
         for process in left:
-            send(process, signal.SIGINT)
-        end = time.monotonic() + GRACE
-        while self.running and time.monotonic() < end:
-            time.sleep(0.05)
-        for process in left:
-            send(process, signal.SIGKILL)  # also what it started and did not wait for
-
-
-def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to a program and all its children, if there are any left."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+            process.wait()

@@ -13,6 +13,8 @@ import os
 import select
 import signal
 import sys
+import threading
+import time
 import traceback
 from contextlib import suppress
 from importlib import import_module
@@ -49,22 +51,31 @@ def main() -> None:
 def run(log: str, arguments: list[str]) -> int:
     """Run a command in a process group of its own; return its exit code."""
     running, open_while_running = os.pipe()
+    gone, open_while_waiting = os.pipe()
     group = os.fork()
     if not group:
-        os._exit(command(log, arguments))
+        os.close(open_while_waiting)
+        os._exit(command(log, arguments, gone))
     os.close(open_while_running)
+    os.close(gone)
     with suppress(OSError):  # the child does it too: whoever is first
         os.setpgid(group, group)
     ready, _, _ = select.select([running, sys.stdin], [], [])
     if running not in ready:
         end(group, running)
     os.close(running)
-    return os.waitstatus_to_exitcode(os.waitpid(group, 0)[1])
+    code = os.waitstatus_to_exitcode(os.waitpid(group, 0)[1])
+    os.close(open_while_waiting)
+    if code < 0:  # killed: its stage lives on
+        end_group(group)
+    return code
 
 
-def command(log: str, arguments: list[str]) -> int:
-    """Be the process that runs the command; return its exit code."""
+def command(log: str, arguments: list[str], gone: int) -> int:
+    """Be the process that runs the command; return its exit code. It ends with all it has started
+    where `gone` ends, because the process that waits for it has been killed."""
     try:
+        threading.Thread(target=watch, args=(gone,), daemon=True).start()
         with suppress(OSError):
             os.setpgid(0, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -82,6 +93,23 @@ def command(log: str, arguments: list[str]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     return code
+
+
+def watch(gone: int) -> None:
+    """End this process group where a pipe ends."""
+    os.read(gone, 1)
+    end_group(os.getpgid(0))
+
+
+def end_group(group: int) -> None:
+    """End all processes of a group as Ctrl-C does; kill those that have not ended in time."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGINT)
+        end = time.monotonic() + GRACE
+        while time.monotonic() < end:
+            time.sleep(0.1)
+            os.killpg(group, 0)
+        os.killpg(group, signal.SIGKILL)
 
 
 def end(group: int, running: int) -> None:

@@ -67,6 +67,8 @@ class Screen:
         count = f"{len(self.over)} of {len(self.stages)}"
         line = Text(f"{stage}: ").append(WORDS[outcome.state], COLOURS[outcome.state])
         line.append(f" after {seconds:.0f} s ({count}{self.left()})")
+        if outcome.state != "failed" and outcome.diverged:
+            line.append(f", {', '.join(outcome.diverged)} diverged", "yellow")
         self.console.print(line)
 
     def left(self) -> str:

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 from rich.console import Console
 
-from stages.core.errors import UserError, catch_termination
+from stages.core.errors import UserError
 from stages.params import schema as params
 from stages.params.schema import Params
 from stages.repro import plan as planning
@@ -29,7 +29,6 @@ def repro(
     Raises:
         UserError: params.yaml, dvc.yaml or a target is wrong, or the cluster cannot be used.
     """
-    catch_termination()
     with ThreadPoolExecutor(1) as beside:  # these checks take as long as DVC takes to start
         stale = beside.submit(planning.stale, targets)
         settings = params.load()

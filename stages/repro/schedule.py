@@ -27,6 +27,11 @@ class Outcome:
     def __post_init__(self) -> None:
         object.__setattr__(self, "log", redacted(self.log))
 
+    @property
+    def diverged(self) -> list[str]:
+        """The seeds, or the variants of an evaluation, whose trainings diverged: a result."""
+        return re.findall(r"^(seed \d+|[a-z]\S*): .*\bdiverged\b", self.log, re.M)
+
     @classmethod
     def of(cls, code: int, log: str) -> Outcome:
         """Read the outcome from the exit code and the words of `dvc repro`."""

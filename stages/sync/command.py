@@ -5,7 +5,7 @@ First everything is read, then told what must change, then changed: `--dry-run` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from stages.core.errors import UserError
 from stages.core.redact import reason, redacted
 from stages.core.text import plain
-from stages.sync import deleted_refs, desired, labels, observed, plan, up_to_date
+from stages.sync import deleted_refs, desired, labels, observed, orphaned, plan, up_to_date
 from stages.sync.apply import Store
 from stages.sync.desired import Missing, Outputs
 from stages.sync.disputes import Disputed
@@ -24,7 +24,14 @@ from stages.vcs import refs
 from stages.vcs.refs import Commit
 
 
-def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet: bool) -> None:
+def sync(
+    which: list[str],
+    everything: bool,
+    pulling: bool,
+    dry_run: bool,
+    quiet: bool,
+    ended: Collection[str] = (),
+) -> None:
     """Bring MLflow into agreement with git and DVC, and print what was done.
 
     Args:
@@ -33,9 +40,11 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
         pulling: fetch outputs that are not in the cache from DVC's remote.
         dry_run: say what would be done, and do nothing.
         quiet: say nothing where there is nothing to do.
+        ended: ids of runs, or their beginnings, that a person knows to have ended.
 
     Raises:
-        UserError: git knows no such revision or fails, or the store is out of reach.
+        UserError: git knows no such revision or fails, the store is out of reach, or a run cannot
+            be ended.
         Missing: of some results, as `Missing` says; all others have been brought in.
         Disputed: the same fingerprint has other numbers elsewhere; all others have been brought in.
     """
@@ -47,7 +56,10 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
         client, experiment = observed.peek() if dry_run else store.open_store()
         there = observed.read(client, experiment)
         wanted = desired.read(commits, labels.known_outputs(there), outputs)
-        planned = partial(plan.plan, wanted, refs=known.names, own=deleted_refs.own())
+        by_hand = orphaned.named(there, ended)
+        planned = partial(
+            plan.plan, wanted, refs=known.names, own=deleted_refs.own(), ended=by_hand
+        )
         if dry_run:
             final = planned(there)
             done = final.steps
@@ -63,6 +75,8 @@ def sync(which: list[str], everything: bool, pulling: bool, dry_run: bool, quiet
             up_to_date.remember(before)
         for line in plan.told(done):
             print(plain(redacted(f"would be done: {line}" if dry_run else line)))
+        for line in () if quiet or by_hand else orphaned.unknown(there):
+            print(plain(redacted(line)))
         if not (done or quiet or problems):
             print(plain(nothing_to_do(len(wanted.results), commits)))
         if problems:

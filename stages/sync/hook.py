@@ -17,6 +17,7 @@ from stages.vcs.git import git
 BEGIN = "# branchmark: begin (`branchmark install --remove` takes this out)\n"
 END = "# branchmark: end\n"
 SHELL = "#!/bin/sh\n"
+WAIT = 100  # tenths of a second, about: how long a commit waits
 
 
 def block() -> str:
@@ -24,16 +25,35 @@ def block() -> str:
 
     In a subshell and with `|| true`, so that lines after it run whatever happens; without git's
     variables, which name the commit in the making and would mislead git and DVC elsewhere.
-    Nothing of the commit or the branch is put into it.
+    Nothing of the commit or the branch is put into it, and no code of theirs is run: `-P` takes the
+    installed command and not the folder's. What git itself commits (rebase, merge, cherry-pick,
+    revert) and commits on no branch are left to the next call. The commit waits for some seconds;
+    after that the call goes on by itself.
     """
     python = shlex.quote(sys.executable)
+    folder = shlex.quote("./" + git("rev-parse", "--show-prefix"))
     return (
         f"{BEGIN}"
         "(\n"
         "  unset $(git rev-parse --local-env-vars)\n"
-        '  cd "$(git rev-parse --show-toplevel)" || exit\n'
-        f"  test -f stages/sync/command.py && test -x {python} || exit\n"
-        f"  exec {python} -m stages.cli sync --quiet\n"
+        "  git symbolic-ref --quiet HEAD >/dev/null || exit\n"
+        '  case "$(git log -g -1 --no-show-signature --no-color --format=%gs HEAD)" in\n'
+        "    'commit: '*|'commit (amend): '*|'commit (initial): '*) ;;\n"
+        "    *) exit ;;\n"
+        "  esac\n"
+        f'  cd "$(git rev-parse --show-toplevel)" && cd {folder} || exit\n'
+        f"  test -f dvc.yaml && test -x {python} || exit\n"
+        '  log="$(git rev-parse --git-common-dir)/branchmark"\n'
+        '  mkdir -p "$log" && log="$log/hook.log" || exit\n'
+        f'  {python} -P -m stages.cli sync --quiet </dev/null >"$log" 2>&1 &\n'
+        "  tenths=0\n"
+        f"  while kill -0 $! 2>/dev/null && test $tenths -lt {WAIT}; do\n"
+        "    sleep 0.1; tenths=$((tenths + 1))\n"
+        "  done\n"
+        '  cat "$log"\n'
+        "  if kill -0 $! 2>/dev/null; then\n"
+        '    echo "branchmark sync goes on by itself; what it says is in $log"\n'
+        "  fi\n"
         ") || true\n"
         f"{END}"
     )

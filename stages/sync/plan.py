@@ -3,7 +3,7 @@ nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stages.sync import disputes, labels
@@ -11,7 +11,7 @@ from stages.sync.desired import DesiredState, Holding
 from stages.sync.disputes import Dispute, Values
 from stages.sync.labels import Change, Truth
 from stages.sync.observed import Key, ObservedState, Recorded
-from stages.sync.orphaned import Orphaned, orphaned
+from stages.sync.orphaned import Orphaned, StateOf, orphaned
 from stages.tracking import evaluation, liveness, views
 
 
@@ -74,7 +74,8 @@ def plan(
     observed: ObservedState,
     refs: Collection[str],
     own: Collection[str] | None = None,
-    gone: Callable[[Mapping[str, str]], bool] = liveness.gone,
+    state: StateOf = liveness.state,
+    ended: Collection[str] = (),
 ) -> Plan:
     """Return what must change so that the store agrees with git and DVC.
 
@@ -84,7 +85,8 @@ def plan(
         refs: every branch and tag that there is.
         own: in a store that others use too, the names that this clone has put there; None where
             nobody else does.
-        gone: whether the process that a run's tags name is no more.
+        state: of the process that a run's tags name.
+        ended: the ids of runs that a person ends.
     """
     agreed, disputed = disputes.of_outputs(desired, observed)
     results = DesiredState(agreed).results
@@ -108,7 +110,7 @@ def plan(
     lacking, disputed_scores = scores(desired, observed, results)
     wanted = views.lacking(observed.tags)
     steps: list[Step] = [
-        *orphaned(observed, gone),
+        *orphaned(observed, state, ended),
         *restorations,
         *labels.changes(observed, truth),
         *lacking,

@@ -62,6 +62,8 @@ class Lines:
         """Print what came of it."""
         last = rows[-1]
         how = f"after {last['epoch']} epochs"
+        if training.diverged(rows):
+            how = f"diverged, {how}"
         if origin:
             how = f"taken over from {origin} ({self.identities[seed].fingerprint[:8]}…)"
         print(

@@ -23,7 +23,7 @@ from stages.core.signals import deferred
 from stages.data.arrays import Prepared, Split
 from stages.tracking import liveness, machine
 from stages.tracking.time_budget import TimeBudget
-from stages.tracking.training import Training
+from stages.tracking.training import Training, diverged
 from stages.training.history import Row
 from stages.vcs.worktree import Tree, working_tree
 
@@ -136,6 +136,9 @@ class Recorder:
         runs.link_model(self.client, self.run_id, self.model_id, self.training)
         picture = loss.picture(rows, self.training.variant)
         runs.log_picture(self.client, self.seed_run_id, picture, self.at)
+        if diverged(rows):
+            for each in (self.seed_run_id, self.run_id):
+                self.client.set_tag(each, "diverged", "true")
         self.rows += rows
         self.hashes[seed] = runs.hashes(model, rows)
         run_id, self.seed_run_id, self.model_id = self.seed_run_id, "", ""

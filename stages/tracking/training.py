@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stages.training.history import Row
 from stages.training.identity import Identity
 from stages.training.result import Summary, of_variant
 from stages.training.variants import Variant
@@ -65,3 +67,8 @@ def described(
         params["reuse"] = {"source": source, "trainable": values["trainable"]}
     fingerprint = of_variant(dict(seeds))
     return Training(name, stage, study, fingerprint, seeds, content["data"]["train"], params)
+
+
+def diverged(rows: Sequence[Row]) -> bool:
+    """Return whether the training of a seed ended with a loss that is no finite number."""
+    return not all(math.isfinite(loss) for loss in (rows[-1]["loss"], rows[-1]["val_loss"]))

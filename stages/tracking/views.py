@@ -17,6 +17,7 @@ TAG = "mlflow.sharedViewState."
 COLUMNS = {  # and how wide they are
     "tags.`live_on`": 130,
     "tags.`study`": 90,
+    "tags.`diverged`": 80,
     "metrics.`val_accuracy`": 115,
     "metrics.`test_accuracy`": 115,
     "metrics.`loss_gap`": 105,

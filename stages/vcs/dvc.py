@@ -8,19 +8,23 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stages.core import untrusted
 from stages.core.errors import UserError, say
+from stages.core.folders import lock as locked
 from stages.core.folders import write
 from stages.core.untrusted import Refused
 from stages.params import schema as params
 
 COMMAND = (sys.executable, "-m", "dvc", "--wait-for-lock")  # another DVC may be at work
 PIPELINE, LOCK, RWLOCK = Path("dvc.yaml"), Path("dvc.lock"), Path(".dvc/tmp/rwlock")
+BUSY = Path(".dvc/tmp/lock")  # what DVC locks while it reads and writes its files
+LONGEST = 600.0  # seconds
 FROM_GIT = (
     "`git checkout HEAD -- dvc.lock` takes the last commit's, and what was trained since comes out "
     "of DVC's cache"
@@ -126,19 +130,47 @@ def checkout(pull: bool) -> bool:
     return bool(re.search(r"^[MAD]\s", result.stdout, re.M))
 
 
+@contextmanager
+def alone(file: Path = BUSY, seconds: float = LONGEST) -> Iterator[None]:
+    """Hold a lock of DVC's own while the block runs; wait for another DVC that has it, and say so.
+
+    Raises:
+        UserError: another DVC has it all that time.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+", encoding="utf-8", errors="replace") as lock:  # as DVC: zc.lockfile
+        begin, told = time.monotonic(), False
+        while not locked(lock.fileno()):
+            waited = time.monotonic() - begin
+            lock.seek(0)
+            number = re.match(r"\s*(\d{1,10})", lock.read(100))
+            who = f"another DVC (process {number[1]})" if number else "another DVC"
+            if waited > seconds:
+                raise UserError(
+                    f"{file}: {who} has held it for {waited:.0f} s; wait for its end or stop it, "
+                    "and run this again"
+                )
+            if waited > 1 and not told:
+                say(f"{who} is at work here; this waits for it")
+                told = True
+            time.sleep(0.1)
+        yield
+
+
 def mend() -> None:
-    """Remove DVC's lock file where it is damaged: DVC writes it in place, so that being killed in
-    that instant leaves half of it, which DVC then refuses to read."""
-    for wait in (0.0, 1.0):  # a DVC that is at work has written it by then
-        time.sleep(wait)
+    """Remove DVC's lists of what is read and written where they are damaged: DVC writes them in
+    place, so that being killed in that instant leaves half of them, which DVC then refuses to read.
+
+    Raises:
+        UserError: another DVC is at work here all the time.
+    """
+    with alone(), alone(RWLOCK.with_name("rwlock.lock")):  # so no DVC is writing them
         try:
             json.loads(RWLOCK.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return
         except ValueError:
-            continue
-        return
-    RWLOCK.unlink(missing_ok=True)
+            RWLOCK.unlink(missing_ok=True)
 
 
 def lock_text() -> str:
@@ -167,12 +199,17 @@ def blocks() -> tuple[str, dict[str, str]]:
 
 def arrange(order: Iterable[str]) -> None:
     """Put the stages of `dvc.lock` into an order; DVC adds new ones as they end, so that two
-    side by side would leave another file from one time to the next."""
-    head, stages = blocks()
-    names = dict.fromkeys([*order, *stages])
-    text = head + "".join(stages[name] for name in names if name in stages)
-    if text != head + "".join(stages.values()):
-        write(LOCK, text)
+    side by side would leave another file from one time to the next.
+
+    Raises:
+        UserError: another DVC is at work here all the time, or the file is not UTF-8.
+    """
+    with alone():
+        head, stages = blocks()
+        names = dict.fromkeys([*order, *stages])
+        text = head + "".join(stages[name] for name in names if name in stages)
+        if text != head + "".join(stages.values()):
+            write(LOCK, text)
 
 
 def forced() -> bool:

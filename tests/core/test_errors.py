@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import stages
+from tests.processes import until
 
 PROGRAM = """
 import os, sys, time
@@ -66,3 +70,31 @@ def test_messages_have_one_way_to_the_screen() -> None:
     writes = re.compile(r"file=sys\.stderr|sys\.stderr\.write|\berr=True")
     found = [path.name for path in code.rglob("*.py") if writes.search(path.read_text("utf-8"))]
     assert found == ["errors.py"]
+
+
+STAGE = """
+import subprocess, sys
+code = "import time; from stages.core.errors import run\\n"
+code += "def main(): print('begun', flush=True); time.sleep(60)\\n"
+code += "run(main)"
+subprocess.run([sys.executable, "-c", code])
+"""
+
+
+def test_a_stage_ends_with_the_dvc_that_runs_it_and_another_program_does_not() -> None:
+    for stage in (True, False):
+        env = {k: v for k, v in os.environ.items() if k != "DVC_STAGE"}
+        env |= {"DVC_STAGE": "x"} if stage else {}
+        with subprocess.Popen(
+            [sys.executable, "-c", STAGE], env=env, stdout=subprocess.PIPE, text=True
+        ) as dvc:
+            assert dvc.stdout
+            dvc.stdout.readline()
+            (program,) = psutil.Process(dvc.pid).children()
+            dvc.kill()
+        if stage:
+            until(lambda program=program: not program.is_running(), 5)  # type: ignore[misc]
+        else:
+            time.sleep(2)
+            assert program.is_running()
+            program.kill()

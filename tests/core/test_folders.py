@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,47 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         write(tmp_path / "new/file", None)  # type: ignore[arg-type]
     assert (tmp_path / "new/file").read_text() == "text"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_several_writers_of_a_file_do_not_share_a_temporary_one(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    texts = [str(i) * 100_000 for i in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(5):
+            list(threads.map(write, [target] * 8, texts))
+            assert target.read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_is_replaced_keeps_its_rights_and_a_new_one_has_those_of_any(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other").write_text("")
+    write(tmp_path / "file", "a")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
+    (tmp_path / "file").chmod(0o750)
+    write(tmp_path / "file", "b")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o750
+
+
+def test_what_is_renamed_is_on_the_disk_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def synced(number: int) -> None:
+        done.append("sync")
+        sync(number)
+
+    def renamed(path: Path, target: Path) -> None:
+        done.append("rename")
+        rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(Path, "replace", renamed)
+    write(tmp_path / "file", "a")
+    with replaced(tmp_path / "folder") as folder:
+        (folder / "file").write_text("")
+    assert done == ["sync", "rename", "sync", "sync", "rename"]

@@ -179,9 +179,10 @@ def test_it_waits_for_another_dvc_and_needs_no_activated_environment(project: Pr
     assert holder.stdout
     holder.stdout.readline()
     branchmark = str(Path(sys.executable).parent / "branchmark")
-    said = project.ok(branchmark, "repro", PATH="/usr/bin:/bin")
-    assert holder.wait() == 0
-    assert "evaluate: done" in said
+    done = project.run(branchmark, "repro", PATH="/usr/bin:/bin")
+    assert (holder.wait(), done.returncode) == (0, 0), done.stderr
+    assert f"another DVC (process {holder.pid}) is at work here; this waits for it" in done.stderr
+    assert "evaluate: done" in done.stdout
 
 
 def test_a_persons_own_stage_is_run_too(project: Project) -> None:

@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -305,14 +304,16 @@ def test_runs_of_processes_that_are_gone_become_killed_and_others_are_left_alone
     client = MlflowClient(synced.uri())
     experiment = client.get_experiment_by_name("fashion-mnist").experiment_id
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    theirs = process.tags() | {"pid": str(sleeper.pid), "pid_started": f"{time.time():.2f}"}
+    theirs = process.tags() | {"pid": str(sleeper.pid)}
     sleeper.kill()
     sleeper.wait()
     cases = {
         "gone": theirs,
-        "number taken by another": process.tags() | {"pid_started": "1000000000.00"},
+        "number taken by another": process.tags() | {"pid_started": "1"},
         "alive": process.tags(),
-        "elsewhere": theirs | {"host": "another-host"},
+        "of another boot": theirs | {"boot": "another"},
+        "in a container": theirs | {"pid_namespace": "1"},
+        "of an earlier version": {"host": theirs["host"], "pid": "1", "pid_started": "1000.00"},
         "unknown": {},
     }
     started = {
@@ -326,6 +327,7 @@ def test_runs_of_processes_that_are_gone_become_killed_and_others_are_left_alone
     try:
         out = synced.ok("branchmark", "sync")
         assert out.count("killed: process") == 2
+        assert out.count("`branchmark sync --end") == 4
         for name, run_id in started.items():
             run = client.get_run(run_id)
             dead = name in ("gone", "number taken by another")
@@ -333,6 +335,14 @@ def test_runs_of_processes_that_are_gone_become_killed_and_others_are_left_alone
             assert ("reason" in run.data.tags) == dead
             status = str(client.get_logged_model(models[name]).status).split(".")[-1]
             assert status == ("FAILED" if dead else "PENDING"), name
+        # What is not known here is told, and ended by a person's word alone
+        said = synced.ok("branchmark", "sync", "--end", started["in a container"][:12])
+        assert "in a container: killed: ended by" in said
+        assert client.get_run(started["in a container"]).info.status == "KILLED"
+        refused = synced.run("branchmark", "sync", "--end", started["alive"])
+        assert refused.returncode == 1
+        assert f"process {process.tags()['pid']} on this machine writes it" in refused.stderr
+        assert client.get_run(started["alive"]).info.status == "RUNNING"
     finally:
         for name, run_id in started.items():
             client.delete_logged_model(models[name])

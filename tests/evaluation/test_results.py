@@ -41,7 +41,10 @@ def test_a_seed_whose_training_diverged_is_named_and_one_that_missed_the_target_
         found = Result.parse(text)
         assert found.diverged == [1]
         assert found.mean("validation_loss") is None
-        json.loads(found.text(), parse_constant=pytest.fail)
+        assert json.loads(found.text(), parse_constant=pytest.fail)["diverged"] == [1]
+        assert json.loads(found.headline(), parse_constant=pytest.fail)["diverged"] == 1
+        assert Result.parse(found.text()) == found
+    assert "diverged" not in RESULT.text() + RESULT.headline()
     entry = {"fingerprint": F, "test": {"loss": {"seeds": [0.5, float("inf")]}}}
     assert results.parse_old(json.dumps({"adam": entry}), [7, 5])[0]["adam"].diverged == [5]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
+
+import pytest
 
 from stages.evaluation import scores
 from stages.evaluation.results import Result
@@ -29,10 +30,15 @@ def test_a_target_that_is_never_reached_has_no_epoch() -> None:
     assert scores.of_seed(MEASURED, rows(0.6), target=0.99)["epochs_to_target"] is None
 
 
-def test_a_training_that_diverged_has_scores_that_json_knows() -> None:
-    found = scores.of_seed({**MEASURED, "train_loss": None}, rows(math.nan, 0.4, math.nan), 0.8)
-    json.dumps(found, allow_nan=False)
-    assert (found["loss_gap"], found["evaluated_gap"], found["best_epoch"]) == (None, None, 2)
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_training_that_diverged_has_no_scores(loss: float) -> None:
+    well = scores.of_seed(MEASURED, rows(0.6, 0.4), 0.8)
+    for found in (
+        scores.of_seed(MEASURED, rows(0.6, loss), 0.8),
+        scores.of_seed({**MEASURED, "train_loss": None}, rows(0.6, 0.4), 0.8),
+    ):
+        assert found == dict.fromkeys(well)
+    assert scores.of_seed(MEASURED, rows(loss, 0.4), 0.8)["best_epoch"] == 2  # it recovered
 
 
 def test_the_champion_is_chosen_on_validation_and_ties_by_loss_and_name() -> None:
@@ -40,5 +46,13 @@ def test_the_champion_is_chosen_on_validation_and_ties_by_loss_and_name() -> Non
         return Result("", {1: {"validation_accuracy": accuracy, "validation_loss": loss}}, {})
 
     assert scores.champion({"a": result(0.8, 0.1), "b": result(0.9, 0.9)}) == "b"
-    assert scores.champion({"a": result(0.9, None), "b": result(0.9, 0.9)}) == "b"
     assert scores.champion({"b": result(0.9, 0.9), "a": result(0.9, 0.9)}) == "a"
+
+
+def test_a_variant_that_diverged_is_no_champion() -> None:
+    def result(*accuracies: float | None) -> Result:
+        return Result("", {i: {"validation_accuracy": a} for i, a in enumerate(accuracies)}, {})
+
+    found = {"a": result(0.9, None), "b": result(0.1, 0.1)}
+    assert scores.champion(found) == "b"
+    assert scores.champion({"a": found["a"]}) is None

@@ -96,6 +96,25 @@ def test_where_the_program_is_killed_what_it_runs_ends_too(folder: Path, root: P
     until(lambda: not [each for each in below if each.is_running()])
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_where_one_of_its_processes_is_killed_those_below_clean_up_and_end(
+    dvc: PreloadedDvc, which: int
+) -> None:
+    """The one that imported DVC, or its fork that runs `dvc repro`."""
+    ended: list[tuple[int, str]] = []
+    runs = Thread(target=lambda: ended.append(dvc.reproduce(["interrupted"], [], Path("log"))))
+    runs.start()
+    until(Path("begun").exists)
+    first = psutil.Process(dvc.started[0].pid)
+    processes = [first, *first.children(recursive=True)]
+    processes[which].kill()
+    runs.join(30)
+    assert ended[0][0]
+    until(lambda: not [each for each in processes[which + 1 :] if each.is_running()])
+    assert Path("interrupted").exists()
+    assert dvc.reproduce(["env"], [], Path("log"))[0] == 0  # it has left no lock
+
+
 def test_a_process_that_somebody_killed_is_a_stage_that_failed(dvc: PreloadedDvc) -> None:
     assert dvc.reproduce(["env"], [], Path("log"))[0] == 0
     dvc.started[0].kill()

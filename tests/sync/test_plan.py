@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import pytest
+
+from stages.core.errors import UserError
 from stages.sync import labels
 from stages.sync.desired import DesiredState
 from stages.sync.observed import ObservedState
+from stages.sync.orphaned import named, unknown
 from stages.sync.plan import AddViews, Plan, Restore, Score, plan, told
+from stages.tracking.liveness import State
 from tests.sync.fakes import KEY, desired, holding, observed, result, run, runs
 
 
-def alive(tags: Mapping[str, str]) -> bool:
-    return False
+def alive(tags: Mapping[str, str]) -> State:
+    return "alive"
 
 
 def planned(
@@ -22,7 +27,7 @@ def planned(
     refs: Collection[str] = ("m", "x"),
     own: Collection[str] | None = None,
 ) -> Plan:
-    return plan(wanted, there, refs, own, gone=alive)
+    return plan(wanted, there, refs, own, state=alive)
 
 
 def lines(planned: Plan) -> list[str]:
@@ -102,9 +107,56 @@ def test_a_run_that_is_still_written_is_left_alone() -> None:
 def test_runs_of_processes_that_are_gone_end_with_their_models() -> None:
     tags: dict[str, Any] = {"host": "h", "pid": "7"}
     dead = run("dead", "RUNNING", seed="1", **tags)
-    left = plan(DesiredState(), observed(dead), (), gone=lambda found: found.get("pid") == "7")
+    left = plan(DesiredState(), observed(dead), (), state=lambda _: "gone")
     assert list(told(left.steps)) == ["dead: killed: process 7 on h is gone"]
     assert left.steps[0].models == ("m-dead",)  # type: ignore[union-attr]
+
+
+def elsewhere() -> ObservedState:
+    """A run and one of its seeds, which a process of another machine writes."""
+    about: dict[str, Any] = {"host": "h", "pid": "7"}
+    about_seed = about | {"mlflow.parentRunId": "abcdef", "seed": "1"}
+    nested = run("abc-1", "RUNNING", **about_seed)
+    return observed(run("abcdef", "RUNNING", **about), nested, run("over"))
+
+
+def test_of_a_run_of_another_place_is_told_how_a_person_ends_it() -> None:
+    (line,) = unknown(elsewhere(), lambda _: "unknown")
+    assert "process 7 on h" in line
+    assert "`branchmark sync --end abcdef`" in line
+    for state in ("alive", "gone"):
+        assert not list(unknown(elsewhere(), lambda _, state=state: state))  # type: ignore[misc]
+    many = observed(*(run(f"r{i}", "RUNNING") for i in range(9)))
+    assert list(unknown(many, lambda _: "unknown"))[5:] == [
+        "and 4 more runs that say RUNNING, of other machines or containers"
+    ]
+
+
+@pytest.mark.parametrize("word", ["abcdef", "abcd", "abc-1"])
+def test_a_persons_word_ends_a_run_with_those_of_its_seeds(word: str) -> None:
+    there = elsewhere()
+    ended = named(there, [word], lambda _: "unknown")
+    left = plan(DesiredState(), there, (), state=lambda _: "unknown", ended=ended)
+    assert [line.split(": ", 1) for line in told(left.steps)] == [
+        ["abcdef, abc-1", "killed: ended by `branchmark sync --end`"]
+    ]
+    assert left.steps[1].models == ("m-abc-1",)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "sentence"),
+    [
+        ("abcdef", "alive", "process 7 on this machine writes it"),
+        ("over", "unknown", "has ended already"),
+        ("x", "unknown", "no such run"),
+        ("", "unknown", "no such run"),
+    ],
+)
+def test_a_run_that_is_written_here_or_has_ended_is_ended_by_no_word(
+    word: str, state: State, sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        named(elsewhere(), [word], lambda _: state)
 
 
 def test_scores_that_runs_lack_are_logged_and_those_that_they_have_are_not() -> None:

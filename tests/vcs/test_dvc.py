@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -70,3 +74,70 @@ def test_a_stage_says_whether_git_keeps_an_output(tmp_path: Path) -> None:
     )
     found = dvc.pipeline(tmp_path / "dvc.yaml")
     assert {name for name, stage in found.items() if stage.in_git} == {"kept", "each"}
+
+
+# Another DVC at work
+
+HOLDS = """
+import sys, time, zc.lockfile
+lock = zc.lockfile.LockFile(sys.argv[1])  # as DVC does
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+open(".dvc/tmp/rwlock", "w").write("{}")
+lock.close()
+"""
+
+
+@contextmanager
+def another_dvc(seconds: float) -> Iterator[int]:
+    """A program that holds DVC's lock for so long; its number."""
+    dvc.BUSY.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-c", HOLDS, str(dvc.BUSY), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
+        assert program.stdout
+        program.stdout.readline()
+        try:
+            yield program.pid
+        finally:
+            program.kill()
+
+
+def test_another_dvc_is_waited_for_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with another_dvc(2) as number:
+        dvc.RWLOCK.write_text('{"half')  # which it is writing
+        dvc.mend()
+    assert dvc.RWLOCK.read_text() == "{}"
+    said = capsys.readouterr().err
+    assert said == f"another DVC (process {number}) is at work here; this waits for it\n"
+    with dvc.alone():  # and nobody has it now
+        pass
+
+
+def test_who_holds_the_lock_for_too_long_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with another_dvc(60) as number:
+        begin = time.monotonic()
+        sentence = rf"^\.dvc/tmp/lock: .*process {number}\) has held it"
+        with pytest.raises(UserError, match=sentence), dvc.alone(seconds=0.3):
+            pytest.fail("both have it")
+        assert time.monotonic() - begin < 5
+
+
+def test_dvc_lock_is_not_put_in_order_beside_another_dvc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dvc.LOCK.write_text("schema: '2.0'\nstages:\n  b:\n    cmd: b\n  a:\n    cmd: a\n")
+    with another_dvc(60):
+        before = dvc.LOCK.read_text()
+        waits = Thread(target=dvc.arrange, args=(["a", "b"],), daemon=True)
+        waits.start()
+        time.sleep(0.5)
+        assert dvc.LOCK.read_text() == before
+    waits.join(10)
+    assert dvc.stages_locked() == ["a", "b"]
