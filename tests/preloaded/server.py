@@ -105,7 +105,9 @@ def run(request: dict[str, Any], streams: list[int]) -> None:
     if os.environ.get("PYTHONUNBUFFERED"):
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.executable = request["executable"]
-    if "COVERAGE_PROCESS_CONFIG" in os.environ:  # `make coverage`: anew, for the modules of this folder
+    if (
+        "COVERAGE_PROCESS_CONFIG" in os.environ
+    ):  # `make coverage`: anew, for the modules of this folder
         import_module("coverage").process_startup(force=True)
     name, arguments = request["name"], request["arguments"]
     if name == "python":
