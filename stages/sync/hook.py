@@ -27,11 +27,12 @@ def block() -> str:
     Nothing of the commit or the branch is put into it.
     """
     python = shlex.quote(sys.executable)
+    below = shlex.quote(git("rev-parse", "--show-prefix") or ".")  # a larger repository's folder
     return (
         f"{BEGIN}"
         "(\n"
         "  unset $(git rev-parse --local-env-vars)\n"
-        '  cd "$(git rev-parse --show-toplevel)" || exit\n'
+        f'  cd "$(git rev-parse --show-toplevel)"/{below} || exit\n'
         f"  test -f stages/sync/command.py && test -x {python} || exit\n"
         f"  exec {python} -m stages.cli sync --quiet\n"
         ") || true\n"

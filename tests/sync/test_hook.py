@@ -67,3 +67,17 @@ def test_a_git_that_refuses_is_told_in_its_own_words(
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     with pytest.raises(GitError, match="dubious ownership"):
         hook.install()
+
+
+def test_the_hook_enters_the_project_in_a_folder_of_a_larger_repository(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = repository / "it's here/sub"
+    (project / "stages/sync").mkdir(parents=True)
+    (project / "stages/sync/command.py").touch()
+    (project / "stages/cli.py").write_text("import os; open('called', 'w').write(os.getcwd())")
+    monkeypatch.chdir(project)
+    hook.install()
+    monkeypatch.chdir(repository)
+    git("commit", "--allow-empty", "--message", "another")
+    assert (project / "called").read_text() == str(project)
