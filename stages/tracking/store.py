@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import shlex
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import UserError
+from stages.core.errors import UserError, say
 from stages.core.redact import redacted
 from stages.tracking import artifacts
 from stages.vcs.worktree import project_root
@@ -91,10 +90,9 @@ def open_store() -> tuple[MlflowClient, str]:
     if experiment := project_experiment(client):
         own = own_database()
         if own and artifacts.relocate(own, experiment.artifact_location):
-            print(
+            say(
                 f"note: the project was moved or copied here; {own.name} now has its artifacts in "
-                f"{artifacts.beside(own)}",
-                file=sys.stderr,
+                f"{artifacts.beside(own)}"
             )
         return client, str(experiment.experiment_id)
     try:
