@@ -4,6 +4,12 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
 PYTHON ?= python3
+# Whether a Python is of a version that all libraries have, and whether .venv was made in this folder:
+# a moved or copied one runs the code of its old place. One that is a link is somebody's own.
+SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v < (3, 14) and \
+  "error: Python 3.11, 3.12 or 3.13 is needed and this is %d.%d; name one: make install PYTHON=python3.11" % v)
+SOUND := { test -L .venv || grep -qF "$$(pwd -P)/.venv" .venv/bin/activate; } && \
+  .venv/bin/python -c '$(SUPPORTED)'
 PIP := env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pip install --quiet --disable-pip-version-check
 # Test files side by side, a process a core; each keeps to itself what it trains and starts.
 PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -15,12 +21,17 @@ help:  ## List the targets
 .PHONY: install
 install: .venv/installed  ## Create .venv and install what requirements.lock pins
 
+ifneq ($(shell { $(SOUND); } >/dev/null 2>&1 && echo sound),sound)
+.PHONY: .venv/installed
+endif
+
 # uv installs in half of pip's time. It comes by pip, checked by the lock's hashes like the rest; where
 # it cannot be had or reaches no index (pip's settings are not its own), plain pip does all of it.
 # Compiled bytecode saves every stage some seconds.
 .venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with PYTHON=python3.11")'
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@$(PYTHON) -c '$(SUPPORTED)'
+	@{ $(SOUND) && { .venv/bin/python -m pip --version || .venv/bin/python -m ensurepip; }; } >/dev/null 2>&1 || \
+	  $(PYTHON) -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	@$(PIP) --require-hashes -r .venv/uv.txt && \
 	  .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode --require-hashes -r requirements.lock || \

@@ -30,10 +30,17 @@ app = typer.Typer(
 )
 
 
+def resolved(context: typer.Context, path: Path | None) -> Path | None:
+    """Return a path of the command line, relative to the folder that the command was called in:
+    the callback of every option that takes one."""
+    return path and context.obj / path
+
+
 @app.callback()
 def root(context: typer.Context) -> None:
     """Run in the project's root folder, whatever folder it was called in."""
-    found = next((p for p in (Path.cwd(), *Path.cwd().parents) if (p / "dvc.yaml").exists()), None)
+    here = context.obj = Path.cwd()
+    found = next((p for p in (here, *here.parents) if (p / "dvc.yaml").exists()), None)
     if found is None:
         if context.invoked_subcommand == "compare":  # a bare clone has no files; git is enough
             return
@@ -133,16 +140,25 @@ def compare(
     head: Annotated[
         str | None, typer.Argument(help="Any revision; by default the working tree.")
     ] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write a Markdown report here.")] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write a page with charts here; it opens offline.")
+    markdown: Annotated[
+        Path | None, typer.Option(callback=resolved, help="Write a Markdown report here.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write everything as JSON here.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(callback=resolved, help="Write a page with charts here; it opens offline."),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(callback=resolved, help="Write everything as JSON here.")
+    ] = None,
     pictures: Annotated[
-        Path | None, typer.Option(help="Write curves.png and differences.png to this folder.")
+        Path | None,
+        typer.Option(
+            callback=resolved, help="Write curves.png and differences.png to this folder."
+        ),
     ] = None,
     proof: Annotated[
-        Path | None, typer.Option(help="What `branchmark verify` wrote about HEAD.")
+        Path | None,
+        typer.Option(callback=resolved, help="What `branchmark verify` wrote about HEAD."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="List every row with its interval.")] = False,
     tag: Annotated[
@@ -284,7 +300,9 @@ def verify(
         int | None,
         typer.Option("--jobs", "-j", min=1, help="How many side by side; by default what fits."),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the proof as JSON here.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(callback=resolved, help="Write the proof as JSON here.")
+    ] = None,
 ) -> None:
     """Prove numbers by doing them again: train, evaluate and compare every byte with git's.
 

@@ -24,8 +24,8 @@ def main() -> None:
     settings = params.load()
     table = pd.read_csv(REPORTS / "curves.csv")
     found = results.read(REPORTS / "results")
-    champion = json.loads((REPORTS / "champion.json").read_text())
-    claims = json.loads((REPORTS / "claims.json").read_text())["claims"]
+    champion = json.loads((REPORTS / "champion.json").read_text(encoding="utf-8"))
+    claims = json.loads((REPORTS / "claims.json").read_text(encoding="utf-8"))["claims"]
     pictures = {
         "activations": activations.picture(),
         "claims": forest.claims(claims),

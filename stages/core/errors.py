@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from io import TextIOWrapper
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
@@ -71,7 +72,13 @@ def leave(code: int) -> NoReturn:
 
 
 def tell(app: typer.Typer) -> NoReturn:
-    """Run a command line; exit with 1 after a user's error, 130 after Ctrl-C."""
+    """Run a command line; exit with 1 after a user's error, 130 after Ctrl-C.
+
+    A character that the terminal's encoding lacks is printed as `?` and ends nothing.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except Exception as error:

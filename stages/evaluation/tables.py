@@ -35,8 +35,8 @@ def blocks(params: Params, reports: Path = REPORTS) -> dict[str, str]:
         if not (reports / file).exists():
             raise UserError(f"{reports / file}: no results yet; run `dvc repro`")
     found = results.read(reports / "results")
-    champion = json.loads((reports / "champion.json").read_text())["variant"]
-    judged = json.loads((reports / "claims.json").read_text())
+    champion = json.loads((reports / "champion.json").read_text(encoding="utf-8"))["variant"]
+    judged = json.loads((reports / "claims.json").read_text(encoding="utf-8"))
     if missing := [v.name for v in params.variants() if v.name not in found]:
         raise UserError(f"{reports}: nothing about {', '.join(missing)} yet; run `dvc repro`")
     return {

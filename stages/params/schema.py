@@ -107,7 +107,8 @@ def read(file: Path) -> Any:
         place = f"{file}:{mark.line + 1}" if mark else f"{file}"
         raise UserError(f"{place}: this is not valid YAML: {error.problem}") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{file}: not UTF-8 ({error.reason}); save it as UTF-8") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{file}:{line}: not UTF-8 ({error.reason}); save it as UTF-8") from None
     except YAMLError as error:  # a character that YAML does not allow
         raise UserError(f"{file}: this is not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:

@@ -144,7 +144,7 @@ def files(name: str) -> frozenset[str]:
 
 
 def room(module: str) -> str:
-    """Return the room of a module, given as a path; "" for `stages/__init__.py`, which is empty."""
+    """Return the room of a module, given as a path; "" for `stages/__init__.py`, of all."""
     parts = Path(module).parts
     if len(parts) > 2:
         return parts[1]

@@ -18,9 +18,8 @@ def jobs() -> int:
     Measured on 2 cores with six stages of 5 epochs: 137 s one at a time, 71 s two, 73 s three, 78 s
     four.
     """
-    memory = min([psutil.virtual_memory().available, *limits("memory.max")])
-    quota = limits("cpu.max")
-    return max(1, int(min([processors(), *quota, memory / MEMORY])))
+    memory = min([psutil.virtual_memory().available, *memories()])
+    return max(1, int(min([processors(), *quotas(), memory / MEMORY])))
 
 
 def processors() -> int:
@@ -30,29 +29,47 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def limits(name: str, root: Path = CGROUPS, own: Path = OWN) -> list[float]:
-    """Return the limits that a container sets: of memory in bytes, of processors in their number.
+def quotas(root: Path = CGROUPS, own: Path = OWN) -> Iterator[float]:
+    """Go through the limits that a container sets to its processors, in their number.
 
     Args:
-        name: `memory.max` or `cpu.max` of a control group.
         root: where control groups are mounted.
         own: the file that names this process's own.
     """
-    return [
-        float(first) / float(rest[0] if rest else 1)
-        for first, *rest in (text.split() for text in texts(name, root, own))
-        if first != "max"
-    ]
+    for group in groups("cpu", root, own):
+        one = [*words(group / "cpu.cfs_quota_us"), *words(group / "cpu.cfs_period_us")]
+        quota, period = words(group / "cpu.max") or one or ("max", "1")
+        if quota not in ("max", "-1"):
+            yield float(quota) / float(period)
 
 
-def texts(name: str, root: Path, own: Path) -> Iterator[str]:
-    """Go through the files of this name in the process's own control group and those above it."""
+def memories(root: Path = CGROUPS, own: Path = OWN) -> Iterator[float]:
+    """Go through what is left of the memory that a container may use, in bytes; as `quotas`."""
+    for group in groups("memory", root, own):
+        limit = words(group / "memory.max") or words(group / "memory.limit_in_bytes")
+        used = words(group / "memory.current") or words(group / "memory.usage_in_bytes")
+        if limit and used and limit != ["max"]:
+            pairs = words(group / "memory.stat")
+            stat = dict(zip(pairs[::2], pairs[1::2], strict=False))
+            files = stat.get("total_inactive_file") or stat.get("inactive_file", "0")
+            yield float(limit[0]) - float(used[0]) + float(files)  # the kernel gives those back
+
+
+def groups(controller: str, root: Path, own: Path) -> Iterator[Path]:
+    """Go through the process's own control groups and those above them, of both of the kernel's
+    versions: the first has a tree for each controller, the second one for all."""
+    for line in own.read_text(encoding="utf-8").splitlines() if own.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = root / controller if controllers else root
+        group = top / path.lstrip("/")
+        yield from (each for each in (group, *group.parents) if each.is_relative_to(top))
+
+
+def words(file: Path) -> list[str]:
+    """Return the words of a file; none where there is no such file, as outside of Linux."""
     try:
-        lines = own.read_text().splitlines()
-    except OSError:  # not Linux
-        return
-    path = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    group = root / path.lstrip("/")
-    for folder in (group, *group.parents):
-        if folder.is_relative_to(root) and (folder / name).is_file():
-            yield (folder / name).read_text()
+        return file.read_text(encoding="utf-8").split()
+    except OSError:
+        return []

@@ -110,7 +110,7 @@ class PreloadedDvc:
             env=env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             start_new_session=True,
         )
         self.started.append(process)

@@ -83,7 +83,7 @@ def command(log: str, arguments: list[str], gone: int) -> int:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]
         from dvc.cli import main as dvc
 
         code = int(dvc(arguments))

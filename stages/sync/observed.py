@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from stages.tracking import runs, store
+from stages.tracking import artifacts, runs, store
 
 Key = tuple[str, str]  # a variant and a fingerprint
 PAGE = 1000
@@ -25,7 +26,8 @@ class Recorded:
     Attributes:
         run: the variant's, as MLflow gives it.
         seeds: those nested in it.
-        complete: whether it says all: finished, as are all its seeds, each with a ready model.
+        complete: whether it says all: finished, as are all its seeds, each with a ready model, and
+            the artifacts of none were deleted.
     """
 
     run: Any
@@ -70,17 +72,23 @@ class ObservedState:
         models: the same; None where the server knows none, and a run that ended well has its model
             among its files.
         tags: of the experiment.
+        bare: the ids of those runs and models whose artifacts were deleted.
     """
 
     runs: list[Any] = field(default_factory=list)
     models: list[Any] | None = field(default_factory=list)
     tags: Mapping[str, str] = field(default_factory=dict)
+    bare: Collection[str] = ()
 
     def __post_init__(self) -> None:
         nested: dict[str, list[Any]] = defaultdict(list)
         for run in self.runs:
             nested[run.data.tags.get("mlflow.parentRunId", "")].append(run)
-        ready = {model.source_run_id for model in self.models or () if status(model) == "READY"}
+        ready = {
+            model.source_run_id
+            for model in self.models or ()
+            if status(model) == "READY" and model.model_id not in self.bare
+        }
         if self.models is None:
             ready = {run.info.run_id for run in self.runs}
         self.groups: dict[Key, list[Recorded]] = defaultdict(list)
@@ -89,8 +97,10 @@ class ObservedState:
             if "variant" not in tags or "fingerprint" not in tags:
                 continue  # not of this project's making
             seeds = tuple(nested[run.info.run_id])
-            recorded = Recorded(run, seeds, complete(run, seeds, ready))
-            self.groups[tags["variant"], tags["fingerprint"]].append(recorded)
+            whole = complete(run, seeds, ready) and not any(
+                each.info.run_id in self.bare for each in (run, *seeds)
+            )
+            self.groups[tags["variant"], tags["fingerprint"]].append(Recorded(run, seeds, whole))
 
     def chosen(self, key: Key) -> Recorded | None:
         """Return the newest complete run of a result: the one that counts."""
@@ -108,11 +118,10 @@ def read(client: Any, experiment: str) -> ObservedState:
     yet."""
     if not client:
         return ObservedState()
-    return ObservedState(
-        list(pages(client.search_runs, [experiment], max_results=PAGE)),
-        models(client, experiment),
-        client.get_experiment(experiment).tags,
-    )
+    found = list(pages(client.search_runs, [experiment], max_results=PAGE))
+    logged = models(client, experiment)
+    about = client.get_experiment(experiment)
+    return ObservedState(found, logged, about.tags, bare(about.artifact_location, found, logged))
 
 
 def models(client: Any, experiment: str) -> list[Any] | None:
@@ -123,6 +132,17 @@ def models(client: Any, experiment: str) -> list[Any] | None:
         if not runs.unknown(error):
             raise
         return None
+
+
+def bare(location: str, found: list[Any], logged: list[Any] | None) -> set[str]:
+    """Return the ids of runs and models whose artifacts were deleted, as far as the project's own
+    store goes: what a server has is not for this machine to see."""
+    if (database := store.own_database()) is None:
+        return set()
+    gone = partial(artifacts.deleted, database, location)
+    return {run.info.run_id for run in found if gone(run.info.artifact_uri)} | {
+        model.model_id for model in logged or () if gone(model.artifact_location, artifacts.MODEL)
+    }
 
 
 def complete(run: Any, seeds: Iterable[Any], ready: set[str]) -> bool:
@@ -159,5 +179,5 @@ def peek() -> tuple[Any, str]:
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return None, ""
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(store.EXPERIMENT)
+    experiment = store.project_experiment(client)
     return (client, str(experiment.experiment_id)) if experiment else (None, "")

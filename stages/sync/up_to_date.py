@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from stages.core.folders import write
-from stages.tracking import store
+from stages.tracking import artifacts, store
 from stages.vcs.git import GitError, find, git
 
 
@@ -29,7 +29,7 @@ def state() -> str:
     except GitError:
         return ""
     database = Path(uri.removeprefix("sqlite:///"))
-    parts.append(f"{database} {(database.parent / store.ARTIFACTS).is_dir()}")
+    parts.append(f"{database} {artifacts.beside(database).is_dir()}")
     if database.exists():
         try:  # else whoever reads next moves the log into the file, which changes both
             with closing(sqlite3.connect(database)) as connection:

@@ -7,19 +7,24 @@ in; `MLFLOW_TRACKING_URI` wins.
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.core.errors import UserError, say
+from stages.core.redact import redacted
+from stages.tracking import artifacts
 from stages.vcs.worktree import project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 EXPERIMENT = "fashion-mnist"
-DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
+DATABASE = "mlflow.db"
 SQLITE = "sqlite:///"
 
 
@@ -36,11 +41,37 @@ def own_uri() -> str:
     return f"{SQLITE}{project_root() / DATABASE}"
 
 
+def own_database() -> Path | None:
+    """Return the project's own SQLite file; None where `MLFLOW_TRACKING_URI` names another store,
+    whose artifacts are its own affair."""
+    uri = own_uri()
+    return Path(uri.removeprefix(SQLITE)) if tracking_uri() == uri else None
+
+
+def project_experiment(client: MlflowClient) -> Experiment | None:
+    """Return the project's one experiment in a store; None where there is none yet.
+
+    Raises:
+        UserError: it was deleted, but not for good.
+        mlflow.exceptions.MlflowException: the store cannot be reached or read.
+    """
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found and found.lifecycle_stage == "deleted":
+        raise UserError(
+            f"MLflow's experiment {EXPERIMENT} is deleted; "
+            f"`MLFLOW_TRACKING_URI={shlex.quote(redacted(client.tracking_uri))} mlflow experiments "
+            f"restore --experiment-id {found.experiment_id}` brings it back with its runs"
+        )
+    return found
+
+
 def open_store() -> tuple[MlflowClient, str]:
     """A client of the store, and the id of the project's one experiment in it.
 
     Raises:
+        UserError: the experiment was deleted.
         mlflow.exceptions.MlflowException: the store cannot be reached or opened.
+        sqlite3.Error: the project was moved, and its store cannot be written.
     """
     import mlflow
     from mlflow import MlflowClient
@@ -51,18 +82,23 @@ def open_store() -> tuple[MlflowClient, str]:
     location = None
     if uri.startswith(SQLITE):
         database = Path(uri.removeprefix(SQLITE))
-        location = (database.parent / ARTIFACTS).resolve().as_uri()
+        location = artifacts.beside(database).as_uri()
         quicken()
         create(database)
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment:
+    if experiment := project_experiment(client):
+        own = own_database()
+        if own and artifacts.relocate(own, experiment.artifact_location):
+            say(
+                f"note: the project was moved or copied here; {own.name} now has its artifacts in "
+                f"{artifacts.beside(own)}"
+            )
         return client, str(experiment.experiment_id)
     try:
         return client, str(client.create_experiment(EXPERIMENT, artifact_location=location))
     except MlflowException:  # another process was first
-        if not (experiment := client.get_experiment_by_name(EXPERIMENT)):
+        if not (experiment := project_experiment(client)):
             raise
         return client, str(experiment.experiment_id)
 
@@ -113,8 +149,8 @@ def create(database: Path) -> None:
             *database.parent.glob(f"{database.name}-*"),
         ):
             leftover.unlink()
-        artifacts = (database.parent / ARTIFACTS).resolve().as_uri()
-        SqlAlchemyStore(f"{SQLITE}{partial}", artifacts).engine.dispose()
+        location = artifacts.beside(database).as_uri()
+        SqlAlchemyStore(f"{SQLITE}{partial}", location).engine.dispose()
         with closing(sqlite3.connect(partial)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")  # stays so: see `quicken`
         with partial.open("rb+") as file:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,16 +67,22 @@ def stage(name: str, content: Any, file: Path) -> Stage:
     commands = body.get("cmd") or ()
     commands = [commands] if isinstance(commands, str) else commands
     # A dependency with options of its own is a section with one key
-    deps = [dep if isinstance(dep, str) else next(iter(dep)) for dep in body.get("deps") or ()]
-    outs = [each for kind in ("outs", "metrics", "plots") for each in body.get(kind) or ()]
+    deps = [k for dep in listed(body, "deps") for k in (dep if isinstance(dep, dict) else [dep])]
+    outs = [each for kind in ("outs", "metrics", "plots") for each in listed(body, kind)]
     options = [own for out in outs if isinstance(out, dict) for own in out.values()]
     in_git = any(isinstance(own, dict) and own.get("cache") is False for own in options)
     return Stage(tuple(map(str, commands)), tuple(map(str, deps)), in_git)
 
 
+def listed(body: dict[str, Any], kind: str) -> list[Any]:
+    """Return a list of a stage; empty where there is none, or what DVC refuses in its own words."""
+    found = body.get(kind)
+    return found if isinstance(found, list) else []
+
+
 def ask(*arguments: str) -> str:
     """Return what a DVC command prints; raises UserError with DVC's own sentence if it fails."""
-    result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
+    result = run([*COMMAND, *arguments])
     if result.returncode:
         if re.search(r"dvc\.lock' (is invalid|validation failed)", result.stderr):
             raise UserError(
@@ -92,6 +98,13 @@ def said(command: str, result: subprocess.CompletedProcess[str]) -> str:
     errors = [line[7:] for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
     ended = f"dvc {command} ended with code {result.returncode} and said nothing"
     return "\n".join(errors) or result.stderr.strip() or ended
+
+
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run DVC, whatever its exit code and whatever the encoding of the person's terminal."""
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace"
+    )
 
 
 def status(targets: Collection[str] = ()) -> frozenset[str]:
@@ -124,7 +137,7 @@ def checkout(pull: bool) -> bool:
     """Bring the outputs that `dvc.lock` names out of the cache or with `pull` out of the remote, as
     far as they are there, all in one go; return whether that changed any."""
     command = [*COMMAND, *(["pull", "--allow-missing"] if pull else ["checkout"])]
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    result = run(command)
     if pull and result.returncode:  # `checkout` fails for all that is not in the cache
         say(f"warning: {said('pull', result)}; what is not here is trained")
     return bool(re.search(r"^[MAD]\s", result.stdout, re.M))

@@ -106,7 +106,9 @@ def stale(root: Path) -> set[str]:
         UserError: DVC cannot read the revision's files.
     """
     command = [sys.executable, "-m", "dvc", "status", "--json"]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    result = subprocess.run(
+        command, cwd=root, capture_output=True, encoding="utf-8", errors="replace"
+    )
     if result.returncode:
         said = " ".join(re.sub("ERROR: ", "", result.stderr).split())[:300]
         raise UserError(said or f"dvc status ended with code {result.returncode}")

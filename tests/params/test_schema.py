@@ -148,8 +148,11 @@ def test_a_file_that_cannot_be_read_is_one_sentence(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("train: {} # 학습".encode("cp949"), r"params\.yaml: not UTF-8 \(.*\); save it as UTF-8$"),
-        ("train: {}".encode("utf-16"), r"params\.yaml: not UTF-8"),
+        (
+            "train: {}\n# 학습".encode("cp949"),
+            r"params\.yaml:2: not UTF-8 \(.*\); save it as UTF-8$",
+        ),
+        ("train: {}".encode("utf-16"), r"params\.yaml:1: not UTF-8"),
         (b"train: \x07", r"params\.yaml: this is not valid YAML: unacceptable character"),
         (b"[" * 5000, r"params\.yaml: this is not valid YAML: it is nested too deeply"),
     ],

@@ -51,3 +51,10 @@ def test_an_older_server_has_no_models_and_any_other_failure_is_none(
 
 def test_runs_of_others_are_left_out() -> None:
     assert observed(run("theirs"), run("half", variant="x")).groups == {}
+
+
+@pytest.mark.parametrize("gone", ["run", "run-1", "m-run-2"])
+def test_a_run_whose_artifacts_were_deleted_does_not_count(gone: str) -> None:
+    whole = observed(*runs())
+    assert whole.chosen(KEY) is not None
+    assert type(whole)(whole.runs, whole.models, bare={gone}).chosen(KEY) is None

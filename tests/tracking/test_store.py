@@ -59,6 +59,15 @@ def test_a_file_without_a_folder_is_in_the_root_wherever_a_stage_runs(
     assert store.tracking_uri() == f"sqlite:///{tmp_path}/x.db"
 
 
+def test_an_experiment_in_a_temporary_folder_leaves_its_runs_in_the_project(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / ".dvc/tmp/exps/tmp1").mkdir(parents=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    monkeypatch.chdir(repository / ".dvc/tmp/exps/tmp1")
+    assert store.tracking_uri() == f"sqlite:///{repository}/mlflow.db"
+
+
 def test_many_processes_open_a_fresh_store_at_once(repository: Path) -> None:
     """Without a lock all but one of them fail, and the file may stay unusable."""
     program = "from stages.tracking.store import open_store; print(open_store()[1])"
