@@ -16,8 +16,8 @@ RUN, MODEL = "1/artifacts", "models/m-1/artifacts"
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """A store that was made in /old/place, with the artifacts of one run and one model."""
-    for path in (RUN, f"{MODEL}/data"):
-        (tmp_path / "mlruns" / path).mkdir(parents=True)
+    for folder in (RUN, f"{MODEL}/data"):
+        (tmp_path / "mlruns" / folder).mkdir(parents=True)
     (tmp_path / "mlruns" / MODEL / artifacts.MODEL).touch()
     file = tmp_path / "mlflow.db"
     with closing(sqlite3.connect(file)) as connection, connection:
