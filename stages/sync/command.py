@@ -55,7 +55,7 @@ def sync(
         before = up_to_date.state()
         client, experiment = observed.peek() if dry_run else store.open_store()
         there = observed.read(client, experiment)
-        wanted = desired.read(commits, labels.known_outputs(there), outputs)
+        wanted = desired.read(commits, labels.known_outputs(there), outputs, refs.own())
         by_hand = orphaned.named(there, ended)
         planned = partial(
             plan.plan, wanted, refs=known.names, own=deleted_refs.own(), ended=by_hand

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class DesiredState:
         holdings: their outputs, the oldest revision's first.
         names: the branches and tags of revisions that could be read, with all their outputs.
         scores: by revision and variant, what its evaluation says.
+        witnesses: the same of what is checked out and of the main branches, whose word counts
+            whichever revisions are asked for: no other branch speaks for their results.
         missing: by revision, the outputs that are nowhere to be had, with the reason if there is
             one beyond that.
         unreadable: what of revisions cannot be read, in words.
@@ -60,6 +63,7 @@ class DesiredState:
     holdings: list[Holding] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     scores: Mapping[Commit, Mapping[str, Result]] = field(default_factory=dict)
+    witnesses: Mapping[Commit, Mapping[str, Result]] = field(default_factory=dict)
     missing: dict[Commit, dict[Output, str]] = field(default_factory=lambda: defaultdict(dict))
     unreadable: list[str] = field(default_factory=list)
 
@@ -99,7 +103,10 @@ class Outputs:
 
 
 def read(
-    commits: Iterable[Commit], known: Mapping[tuple[str, str], Key], outputs: Outputs
+    commits: Iterable[Commit],
+    known: Mapping[tuple[str, str], Key],
+    outputs: Outputs,
+    witnesses: Iterable[Commit] = (),
 ) -> DesiredState:
     """Return what revisions hold, given the oldest first.
 
@@ -108,6 +115,7 @@ def read(
         known: by variant and hash of an output, the result that it is, as far as runs say: its
             files are not looked at.
         outputs: where the files of all others are.
+        witnesses: revisions whose scores are heard as well.
     """
     state = DesiredState()
     readable = []
@@ -135,6 +143,9 @@ def read(
             state.holdings.append(Holding(commit, output, *seen[name]))
     state.scores, complaints = reports.read(readable)
     state.unreadable += complaints
+    asked = {commit.sha for commit in readable}
+    with suppress(UserError):  # they were not asked for: what is wrong with them is no news here
+        state.witnesses, _ = reports.read(each for each in witnesses if each.sha not in asked)
     return state
 
 

@@ -73,7 +73,7 @@ def of_scores(
 ) -> tuple[Values, list[Dispute]]:
     """Return the scores that the runs of a result have or should have, and who says otherwise.
 
-    What a run has stays. What it lacks it gets from the revisions, if they agree.
+    What a run has stays. What it lacks it gets from the revisions, if they and the witnesses agree.
     """
     values: Values = {
         int(run.data.tags["seed"]): dict(run.data.metrics)
@@ -86,8 +86,9 @@ def of_scores(
     refused: set[str] = set()
     seen: set[int] = set()
     # The target is each revision's own: of what follows from it the newest revision's counts
-    for holding in holdings:
-        result = desired.scores.get(holding.commit, {}).get(key[0])
+    heard = {**desired.scores, **desired.witnesses}
+    for commit in (*(holding.commit for holding in holdings), *desired.witnesses):
+        result = heard.get(commit, {}).get(key[0])
         if result is None or result.fingerprint != key[1] or id(result) in seen:
             continue  # not evaluated after this training, or as another revision has it
         seen.add(id(result))
@@ -98,7 +99,7 @@ def of_scores(
                 place = (seed, name)
                 known = values[seed].setdefault(name, score)
                 if known == score:
-                    origins.setdefault(place, f"reports/ of {holding.commit}")
+                    origins.setdefault(place, f"reports/ of {commit}")
                 elif name in BY_TARGET:
                     continue
                 else:
@@ -107,7 +108,7 @@ def of_scores(
                     differing.append((f"{name} of seed {seed} ({score:g}, {known:g})", origin))
         if differing:
             more = f" and {len(differing) - 1} more scores" if len(differing) > 1 else ""
-            here = f"reports/ of {holding.commit} ({holding.commit.sha[:7]})"
+            here = f"reports/ of {commit} ({commit.sha[:7]})"
             disputes.append(Dispute(key, differing[0][0] + more, (here, differing[0][1])))
     return {
         seed: {n: scores[n] for n in names if n in scores and n not in refused}

@@ -188,6 +188,16 @@ def experiments(name: str) -> list[str]:
     return [ref for ref in listed if ref.count("/") == 4 and ref.endswith(f"/{name}")]
 
 
+def own() -> list[Commit]:
+    """Return the commits whose word counts here before that of other branches: of what is checked
+    out and of the main branches, as far as there are any."""
+    mains = (f"refs/{kind}/{name}" for kind in ("heads", "remotes") for name in MAIN)
+    found = (
+        find("rev-parse", "--verify", "--quiet", f"{each}^{{commit}}") for each in ("HEAD", *mains)
+    )
+    return commits({sha for sha in found if sha}, refs())
+
+
 def merge_base(head: str | None) -> str:
     """Return the commit at which `head` (None: the working tree) left the main branch: the local
     one or that of origin, whichever is nearer.

@@ -218,6 +218,16 @@ def test_another_score_of_a_branch_does_not_overwrite_that_of_the_run() -> None:
     assert "and 1 more scores" in dispute
 
 
+def test_a_branch_alone_does_not_speak_for_a_result_of_main() -> None:
+    wanted = desired(holding("x"), x=0.99)
+    wanted.witnesses = desired(holding("m"), m=0.88).scores
+    found = planned(wanted, in_step(live_on="|x|"))
+    assert found.steps == []
+    assert "reports/ of m (mmmmmmm) and of reports/ of x differ" in str(found.disputes[0])
+    wanted.witnesses = desired(holding("m"), m=0.99).scores
+    assert planned(wanted, in_step(live_on="|x|")).disputes == []
+
+
 def test_another_target_is_no_dispute() -> None:
     wanted = desired(holding("m"))
     wanted.scores = {wanted.holdings[0].commit: {KEY[0]: result(0.88, epochs=9)}}
