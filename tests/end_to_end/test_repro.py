@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import until
 from tests.project import Project
 
 REPRO = ("branchmark", "repro", "--jobs", "3")
@@ -167,22 +168,37 @@ def test_forced_stages_train_though_their_seeds_are_finished(project: Project) -
     assert log.read_text().count("taken over") == 2
 
 
-def test_it_waits_for_another_dvc_and_needs_no_activated_environment(project: Project) -> None:
+def test_it_waits_for_another_dvc_and_needs_no_activated_environment(
+    project: Project, tmp_path: Path
+) -> None:
     with project.params() as params:
         params["target"]["validation_accuracy"] = 0.5
     (project.root / ".dvc/tmp").mkdir(exist_ok=True)
-    hold = "import sys, time, zc.lockfile as z; z.LockFile(sys.argv[1]); print(1, flush=True); "
+    hold = "import sys, zc.lockfile as z; z.LockFile(sys.argv[1]); print(1, flush=True); input()"
     holder = subprocess.Popen(
-        [sys.executable, "-c", f"{hold}time.sleep(8)", str(project.root / ".dvc/tmp/lock")],
+        [sys.executable, "-c", hold, str(project.root / ".dvc/tmp/lock")],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert holder.stdout
     holder.stdout.readline()
-    branchmark = str(Path(sys.executable).parent / "branchmark")
-    done = project.run(branchmark, "repro", PATH="/usr/bin:/bin")
-    assert (holder.wait(), done.returncode) == (0, 0), done.stderr
-    assert f"another DVC (process {holder.pid}) is at work here; this waits for it" in done.stderr
-    assert "evaluate: done" in done.stdout
+    command = [str(Path(sys.executable).parent / "branchmark"), "repro"]
+    out, errors = tmp_path / "out", tmp_path / "errors"
+    with out.open("w") as stdout, errors.open("w") as stderr:
+        process = subprocess.Popen(
+            command,
+            cwd=project.root,
+            env=project.env() | {"PATH": "/usr/bin:/bin"},
+            stdout=stdout,
+            stderr=stderr,
+        )
+    said = f"another DVC (process {holder.pid}) is at work here; this waits for it"
+    until(lambda: said in errors.read_text() or process.poll() is not None)
+    assert "evaluate: done" not in out.read_text()
+    holder.communicate(b"\n")
+    assert process.wait(300) == 0, errors.read_text()
+    assert said in errors.read_text()
+    assert "evaluate: done" in out.read_text()
 
 
 def test_a_persons_own_stage_is_run_too(project: Project) -> None:
