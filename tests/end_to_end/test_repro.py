@@ -174,7 +174,9 @@ def test_it_waits_for_another_dvc_and_needs_no_activated_environment(
     with project.params() as params:
         params["target"]["validation_accuracy"] = 0.5
     (project.root / ".dvc/tmp").mkdir(exist_ok=True)
-    hold = "import sys, zc.lockfile as z; z.LockFile(sys.argv[1]); print(1, flush=True); input()"
+    hold = (
+        "import sys, zc.lockfile as z; a = z.LockFile(sys.argv[1]); print(1, flush=True); input()"
+    )
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, str(project.root / ".dvc/tmp/lock")],
         stdin=subprocess.PIPE,
