@@ -76,7 +76,7 @@ def test_every_command_on_a_page_is_one_that_its_program_takes(page: Path) -> No
         if program == "branchmark":
             name = words[0]
             assert name in branchmark.commands, said  # type: ignore[attr-defined]
-            branchmark.commands[name].make_context(name, words[1:])  # type: ignore[attr-defined]
+            branchmark.commands[name].make_context(name, words[1:], obj=ROOT)  # type: ignore[attr-defined]
         elif program == "dvc":
             dvc.parse_args(words)
         elif program == "make":

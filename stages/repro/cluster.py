@@ -25,6 +25,7 @@ from stages.vcs.git import git
 
 try:
     import cloudpickle
+    import dask
     from distributed import Client, KilledWorker, Security
     from distributed.versions import VersionMismatchWarning
     from toolz import pipe
@@ -71,9 +72,11 @@ class Cluster:
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
-            # Dask's own client, without certificates, would hang when it is closed
+            # Dask's own client would hang, when it is closed, after what it refuses itself
             if address.startswith("tls://") and not certified():
                 raise ValueError("this machine has no certificate")
+            if encrypted() and not address.startswith("tls://"):
+                raise ValueError("this machine's settings of Dask ask for TLS")
             self.client = Client(address, timeout=TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UserError(
@@ -161,6 +164,11 @@ class Cluster:
 def certified() -> bool:
     """Whether Dask's settings name this machine's certificate and key."""
     return bool(Security().get_connection_args("client").get("ssl_context"))
+
+
+def encrypted() -> bool:
+    """Whether Dask's settings refuse connections without TLS."""
+    return bool(dask.config.get("distributed.comm.require-encryption", False))
 
 
 def server() -> str:

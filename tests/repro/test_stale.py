@@ -22,6 +22,7 @@ STALE: dict[str, set[str]] = {
     "compare": set(),
     "core": set(),
     "data": {"fetch", "prepare"},
+    "decide": set(),
     "evaluate.py": {"evaluate"},
     "evaluation": {"evaluate", "plot"},
     "fetch.py": {"fetch"},

@@ -78,5 +78,6 @@ def test_the_columns_are_all_of_mlflows_that_name_a_place() -> None:
         for table in Base.metadata.sorted_tables
         for column in table.columns
         if any(word in column.name for word in ("artifact", "location", "uri"))
+        if table.name != "workspaces"  # of servers with several; its module may not be imported
     }
     assert named - {*artifacts.COLUMNS} == set()
