@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -24,10 +24,11 @@ from stages.core.signals import deferred
 from stages.core.text import cut, plain
 from stages.core.untrusted import STAGE
 from stages.evaluation import scores
-from stages.evaluation.results import Result
+from stages.evaluation.results import Result, Scores, finite
 from stages.repro import capacity
 from stages.repro.schedule import Ended, Outcome
 from stages.training import history, result
+from stages.training.history import Row
 from stages.training.result import Summary
 from stages.vcs import git
 from stages.vcs.cache import Cache
@@ -166,16 +167,19 @@ class Side:
                         f"{self.snapshot.name}: the results of {name} are not those of its "
                         "params.yaml and code; `branchmark repro` runs it anew"
                     )
-            nothing = {"train_loss": None}
-            found = {
-                seed: {k: v for k, v in scores.of_seed(nothing, each, target).items() if k in KNOWN}
-                for seed, each in rows.items()
-            }
+            found = {seed: known_of(each, target) for seed, each in rows.items()}
             results[name] = Result(known.fingerprint, found, summary.fingerprints)
         return replace(self.snapshot, results=results)
 
 
 KNOWN = ("validation_loss", "validation_accuracy", "loss_gap", "epochs_to_target")
+
+
+def known_of(rows: Sequence[Row], target: float) -> Scores:
+    """Return the scores of a seed that follow from its history: the finished network is measured by
+    `evaluate` alone, and the loss of its last epoch only tells whether it diverged."""
+    measured = {"train_loss": finite(rows[-1]["loss"])}
+    return {k: v for k, v in scores.of_seed(measured, rows, target).items() if k in KNOWN}
 
 
 def set_seeds(file: Path, seeds: list[int]) -> None:

@@ -24,6 +24,7 @@ def test_further_seeds_of_both_sides_are_trained_once_and_nothing_else_changes(
     shown = project.ok(*COMMAND, TMPDIR=str(temporary))
     assert re.search(r"5 of 5 seeds: \d rows? cannot be told yet", shown)
     assert "sgd-0.0 accuracy" in shown, "it ends with the table"
+    assert "seeds that diverge" not in shown
     seeds = project.root / ".dvc/tmp/seeds"
     trained = {path.name: path.stat().st_mtime_ns for path in seeds.iterdir()}
     assert len(trained) == 6, "seeds 3, 4 and 5 of both sides; 1 and 2 are in the cache"
