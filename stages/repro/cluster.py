@@ -25,7 +25,6 @@ from stages.vcs.git import git
 
 try:
     import cloudpickle
-    import dask
     from distributed import Client, KilledWorker, Security
     from distributed.versions import VersionMismatchWarning
     from toolz import pipe
@@ -168,7 +167,7 @@ def certified() -> bool:
 
 def encrypted() -> bool:
     """Whether Dask's settings refuse connections without TLS."""
-    return bool(dask.config.get("distributed.comm.require-encryption", False))
+    return bool(Security().require_encryption)
 
 
 def server() -> str:
