@@ -228,7 +228,7 @@ def test_a_stage_that_no_head_waits_for_any_more_is_ended(
     )  # fmt: skip
     until(lambda: training(cluster, "w1"), 120, "nothing is trained")
     head.send_signal(number)
-    head.wait(30)
+    head.wait(120)
     until(lambda: not cluster.working("w1"), 30, "the training goes on")
 
 
@@ -255,7 +255,7 @@ def test_results_that_cannot_be_pushed_stay_with_the_worker_until_they_can(
     until(lambda: training(cluster, "w1"), 120, "nothing is trained")
     storage.rename(tmp_path / "kept")
     storage.write_text("no folder")
-    said, _ = head.communicate(timeout=120)
+    said, _ = head.communicate(timeout=300)
     assert head.returncode == 1
     assert "ERROR: " in said.partition("train@sgd-0.0 failed")[2]  # DVC's own, with the reason
     assert "Traceback" not in said

@@ -30,7 +30,7 @@ def test_a_thousand_hostile_and_broken_revisions_break_nothing_and_touch_nothing
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "tests.end_to_end.hostile", str(folder)],
-        cwd=ROOT, env=env, capture_output=True, text=True, timeout=600,
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-5000:]
     found = json.loads(done.stdout.splitlines()[-1])
