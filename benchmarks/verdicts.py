@@ -22,7 +22,8 @@ from stages.compare.comparison import METRICS, Metric, Settings
 from stages.data import arrays
 from stages.data.arrays import Prepared
 from stages.decide.sequential import Looks
-from stages.evaluation import intervals, scores, verdicts
+from stages.decide.sides import known_of
+from stages.evaluation import intervals, verdicts
 from stages.evaluation.intervals import STEPS, Interval
 from stages.evaluation.verdicts import BETTER, SAME, UNKNOWN, WORSE
 from stages.params import schema as params
@@ -100,7 +101,7 @@ def values(folder: Path, name: str, split: str = "") -> dict[str, Any]:
     target, never = settings.target.validation_accuracy, settings.train.epochs + 1
     found: dict[str, list[float]] = {metric.score: [] for metric in METRICS}
     for _, rows in sorted(history.read(folder / f"{name}{split}.csv").items()):
-        own = scores.of_seed({"train_loss": None}, rows, target)
+        own = known_of(rows, target)
         for metric in METRICS:
             value = own[metric.score]
             found[metric.score].append(never if value is None else metric.scale * value)
