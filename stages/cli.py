@@ -21,6 +21,8 @@ GATE = (  # what stages.compare.gate decides
     "4 if trainings diverge, 5 if a variant is removed, 6 if something cannot be compared, 7 if a "
     "variant has fewer seeds. The base's settings count."
 )
+Base = Annotated[str | None, typer.Argument(help="Any revision; by default where HEAD left main.")]
+Head = Annotated[str | None, typer.Argument(help="Any revision; by default the working tree.")]
 
 app = typer.Typer(
     add_completion=False,
@@ -134,12 +136,8 @@ def results() -> None:
 
 @app.command()
 def compare(
-    base: Annotated[
-        str | None, typer.Argument(help="Any revision; by default where HEAD left main.")
-    ] = None,
-    head: Annotated[
-        str | None, typer.Argument(help="Any revision; by default the working tree.")
-    ] = None,
+    base: Base = None,
+    head: Head = None,
     markdown: Annotated[
         Path | None, typer.Option(callback=resolved, help="Write a Markdown report here.")
     ] = None,
@@ -208,12 +206,8 @@ def compare(
 
 @app.command()
 def decide(
-    base: Annotated[
-        str | None, typer.Argument(help="Any revision; by default where HEAD left main.")
-    ] = None,
-    head: Annotated[
-        str | None, typer.Argument(help="Any revision; by default the working tree.")
-    ] = None,
+    base: Base = None,
+    head: Head = None,
     variant: Annotated[
         list[str] | None, typer.Option(help="Only rows of this variant; may be named repeatedly.")
     ] = None,

@@ -127,7 +127,7 @@ class Side:
         Raises:
             UserError: this side's `dvc.lock` has no such variant.
         """
-        self.ask_for(seeds)
+        set_seeds(self.root / PARAMS, seeds)
         steps: dict[str, set[str]] = {} if self.ready else {FETCH: set(), PREPARE: {FETCH}}
         self.ready = True
         waiting = list(variants)
@@ -144,10 +144,6 @@ class Side:
             steps[stage] = {self.stages[each] for each in sources if each in self.stages}
             steps[stage] |= steps.keys() & {PREPARE}
         return steps
-
-    def ask_for(self, seeds: list[int]) -> None:
-        """Put the seeds into the `params.yaml` of the checked out side."""
-        set_seeds(self.root / PARAMS, seeds)
 
     def trained(self, variants: Collection[str]) -> Snapshot:
         """Return the snapshot with all seeds of these variants that there are now.
@@ -189,8 +185,7 @@ def set_seeds(file: Path, seeds: list[int]) -> None:
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(file.read_text(encoding="utf-8"))
-    old = content["train"]["seeds"]
-    old[:] = seeds
+    content["train"]["seeds"][:] = seeds  # in place, so that it stays written as it was
     with tempfile.TemporaryFile("w+", encoding="utf-8") as stream:
         yaml.dump(content, stream)
         stream.seek(0)

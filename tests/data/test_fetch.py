@@ -7,7 +7,6 @@ import hashlib
 import http.server
 import shutil
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from stages import fetch
 from stages.core.errors import UserError
 from stages.data import sources
+from tests.processes import Handler, listening
 from tests.project import ROOT, SLICE
 
 HASHES = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(SLICE.iterdir())}
@@ -35,17 +35,12 @@ def packed(tmp_path: Path) -> Path:
 def server(packed: Path) -> Iterator[str]:
     """The address of a web server on this machine that serves them."""
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
+    class Serving(Handler, http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args: object) -> None:
             super().__init__(*args, directory=str(packed))  # type: ignore[arg-type]
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.server_port}/"
-        listening.shutdown()
+    with listening(Serving) as address:
+        yield f"{address}/"
 
 
 @pytest.fixture

@@ -8,12 +8,10 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ import pytest
 
 from tests.end_to_end.after_sync import assert_whole
 from tests.end_to_end.tracking_server import Server, Way
-from tests.processes import free_port, until
+from tests.processes import Handler, free_port, listening, until
 from tests.project import Project
 
 VARIANT = "adam-0.3"
@@ -142,7 +140,7 @@ def unroutable(_: Path) -> Iterator[str]:
 def answering(code: int, **headers: str) -> Iterator[str]:
     """A server that answers every request with an error."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Failing(Handler):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(code)
@@ -152,14 +150,8 @@ def answering(code: int, **headers: str) -> Iterator[str]:
 
         do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as failing:
-        failing.daemon_threads = True
-        threading.Thread(target=failing.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{failing.server_port}"
-        failing.shutdown()
+    with listening(Failing) as address:
+        yield address
 
 
 @contextmanager

@@ -7,18 +7,16 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import requests
 from mlflow import MlflowClient
 
-from tests.processes import free_port, until
+from tests.processes import Handler, free_port, listening, until
 
 
 class Server:
@@ -93,7 +91,7 @@ class Way:
         """Listen at an address of its own."""
         way = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Passing(Handler):
             protocol_version = "HTTP/1.1"
 
             def pass_on(self) -> None:
@@ -107,11 +105,5 @@ class Way:
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-            listening.daemon_threads = True
-            threading.Thread(target=listening.serve_forever, daemon=True).start()
-            yield f"http://127.0.0.1:{listening.server_port}"
-            listening.shutdown()
+        with listening(Passing) as address:
+            yield address
