@@ -18,6 +18,8 @@ from stages.vcs.cache import Cache, Files, has_remote, pull, whole
 from stages.vcs.lockfile import Output
 from stages.vcs.refs import Commit
 
+Seen = tuple[Key, str]  # what a holding's key and numbers are
+
 
 class Missing(UserError):
     """Outputs of a revision are nowhere to be had, or its `dvc.lock` cannot be read."""
@@ -53,8 +55,9 @@ class DesiredState:
         holdings: their outputs, the oldest revision's first.
         names: the branches and tags of revisions that could be read, with all their outputs.
         scores: by revision and variant, what its evaluation says.
-        witnesses: the same of what is checked out and of the main branches, whose word counts
-            whichever revisions are asked for: no other branch speaks for their results.
+        witnesses: the same of the main branches and of what is checked out, whose word counts
+            first, whichever are asked for: no other branch speaks for their results.
+        claims: the output that a witness has for a result, which that of any other must equal.
         missing: by revision, the outputs that are nowhere to be had, with the reason if there is
             one beyond that.
         unreadable: what of revisions cannot be read, in words.
@@ -63,7 +66,8 @@ class DesiredState:
     holdings: list[Holding] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     scores: Mapping[Commit, Mapping[str, Result]] = field(default_factory=dict)
-    witnesses: Mapping[Commit, Mapping[str, Result]] = field(default_factory=dict)
+    witnesses: dict[Commit, Mapping[str, Result]] = field(default_factory=dict)
+    claims: dict[Key, Holding] = field(default_factory=dict)
     missing: dict[Commit, dict[Output, str]] = field(default_factory=lambda: defaultdict(dict))
     unreadable: list[str] = field(default_factory=list)
 
@@ -115,11 +119,11 @@ def read(
         known: by variant and hash of an output, the result that it is, as far as runs say: its
             files are not looked at.
         outputs: where the files of all others are.
-        witnesses: revisions whose scores are heard as well.
+        witnesses: revisions that are heard first.
     """
     state = DesiredState()
     readable = []
-    seen: dict[tuple[str, str], tuple[Key, str]] = {each: (key, "") for each, key in known.items()}
+    seen: dict[tuple[str, str], Seen] = {each: (key, "") for each, key in known.items()}
     for commit in commits:
         try:
             listed, refused = refs.outputs(commit), refs.refused(commit)
@@ -143,10 +147,27 @@ def read(
             state.holdings.append(Holding(commit, output, *seen[name]))
     state.scores, complaints = reports.read(readable)
     state.unreadable += complaints
-    asked = {commit.sha for commit in readable}
-    with suppress(UserError):  # they were not asked for: what is wrong with them is no news here
-        state.witnesses, _ = reports.read(each for each in witnesses if each.sha not in asked)
+    for commit in witnesses:
+        with suppress(UserError):  # it was not asked for: what is wrong with it is no news here
+            hear(state, commit, seen)
     return state
+
+
+def hear(state: DesiredState, witness: Commit, seen: Mapping[tuple[str, str], Seen]) -> None:
+    """Add what a witness says, as far as no earlier one does.
+
+    Since seeds have fingerprints, an output's bytes follow from the result's: its hash tells
+    another one, and its files, which may be nowhere near, need not be looked at.
+    """
+    asked = {commit.sha: scores for commit, scores in state.scores.items()}
+    own = asked[witness.sha] if witness.sha in asked else reports.read([witness])[0][witness]
+    state.witnesses[witness] = own
+    for output in refs.outputs(witness):
+        result = own.get(output.variant)
+        if result and result.fingerprints:
+            said = (output.variant, result.fingerprint), ""
+            holding = Holding(witness, output, *seen.get((output.variant, output.md5), said))
+            state.claims.setdefault(holding.key, holding)
 
 
 def complaints(state: DesiredState, pulling: bool) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from stages.core.errors import UserError
 from stages.sync.desired import DesiredState, Holding
 from stages.sync.observed import Key, ObservedState, Recorded
+from stages.vcs.refs import Commit
 
 # They follow from `target` in params.yaml too, which is no part of a fingerprint
 BY_TARGET = ("epochs_to_target", "seconds_to_target")
@@ -51,21 +52,33 @@ class Dispute:
 def of_outputs(
     desired: DesiredState, observed: ObservedState
 ) -> tuple[list[Holding], list[Dispute]]:
-    """Return the holdings that agree with the run that counts, or where there is none with the
-    oldest revision, and what is said of the others."""
+    """Return the holdings that agree with the run that counts and with what a witness has, or where
+    there is neither with the oldest revision, and what is said of the others."""
     agreed, disputes = [], []
     for key, holdings in desired.results.items():
-        chosen = observed.chosen(key)
+        chosen, claim = observed.chosen(key), desired.claims.get(key)
         first = next((each for each in holdings if each.numbers), holdings[0])
-        numbers = (chosen.numbers if chosen else "") or first.numbers
-        authority = str(chosen) if chosen and chosen.numbers else str(first)
         for holding in holdings:
-            if numbers and holding.numbers and holding.numbers != numbers:
-                places = (str(holding), authority)
-                disputes.append(Dispute(key, "models or histories", places))
+            if chosen and differ(chosen.numbers, holding.numbers):
+                authority = str(chosen)
+            elif claim and claim.output.md5 != holding.output.md5:
+                authority = str(claim)
+            elif (
+                not claim
+                and not (chosen and chosen.numbers)
+                and differ(first.numbers, holding.numbers)
+            ):
+                authority = str(first)
             else:
                 agreed.append(holding)
+                continue
+            disputes.append(Dispute(key, "models or histories", (str(holding), authority)))
     return agreed, disputes
+
+
+def differ(one: str, other: str) -> bool:
+    """Return whether two hashes that may be unknown are known to be of other numbers."""
+    return bool(one and other) and one != other
 
 
 def of_scores(
@@ -73,7 +86,8 @@ def of_scores(
 ) -> tuple[Values, list[Dispute]]:
     """Return the scores that the runs of a result have or should have, and who says otherwise.
 
-    What a run has stays. What it lacks it gets from the revisions, if they and the witnesses agree.
+    What a run has stays. What it lacks it gets from the first witness that says it, else from the
+    revisions, if they agree.
     """
     values: Values = {
         int(run.data.tags["seed"]): dict(run.data.metrics)
@@ -81,13 +95,13 @@ def of_scores(
         if str(run.data.tags.get("seed", "")).isdigit()
     }
     names: dict[str, None] = {}
-    origins: dict[tuple[int, str], str] = {}
+    origins: dict[tuple[int, str], Commit] = {}
     disputes: list[Dispute] = []
     refused: set[str] = set()
     seen: set[int] = set()
     # The target is each revision's own: of what follows from it the newest revision's counts
     heard = {**desired.scores, **desired.witnesses}
-    for commit in (*(holding.commit for holding in holdings), *desired.witnesses):
+    for commit in (*desired.witnesses, *(holding.commit for holding in holdings)):
         result = heard.get(commit, {}).get(key[0])
         if result is None or result.fingerprint != key[1] or id(result) in seen:
             continue  # not evaluated after this training, or as another revision has it
@@ -99,13 +113,14 @@ def of_scores(
                 place = (seed, name)
                 known = values[seed].setdefault(name, score)
                 if known == score:
-                    origins.setdefault(place, f"reports/ of {commit}")
+                    origins.setdefault(place, commit)
                 elif name in BY_TARGET:
                     continue
                 else:
-                    origin = origins.get(place, str(recorded))
-                    refused |= {name} if place in origins else set()
-                    differing.append((f"{name} of seed {seed} ({score:g}, {known:g})", origin))
+                    origin = origins.get(place)
+                    refused |= {name} if origin and origin not in desired.witnesses else set()
+                    where = f"reports/ of {origin}" if origin else str(recorded)
+                    differing.append((f"{name} of seed {seed} ({score:g}, {known:g})", where))
         if differing:
             more = f" and {len(differing) - 1} more scores" if len(differing) > 1 else ""
             here = f"reports/ of {commit} ({commit.sha[:7]})"

@@ -189,13 +189,13 @@ def experiments(name: str) -> list[str]:
 
 
 def own() -> list[Commit]:
-    """Return the commits whose word counts here before that of other branches: of what is checked
-    out and of the main branches, as far as there are any."""
+    """Return the commits whose word counts here before that of other branches, the first first: of
+    the main branches and of what is checked out, as far as there are any."""
     mains = (f"refs/{kind}/{name}" for kind in ("heads", "remotes") for name in MAIN)
-    found = (
-        find("rev-parse", "--verify", "--quiet", f"{each}^{{commit}}") for each in ("HEAD", *mains)
-    )
-    return commits({sha for sha in found if sha}, refs())
+    found = [
+        find("rev-parse", "--verify", "--quiet", f"{each}^{{commit}}") for each in (*mains, "HEAD")
+    ]
+    return sorted(commits(set(filter(None, found)), refs()), key=lambda each: found.index(each.sha))
 
 
 def merge_base(head: str | None) -> str:

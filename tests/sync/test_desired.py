@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 from stages.core.errors import UserError
+from stages.evaluation.results import Result
 from stages.sync import desired, reports, restore
 from stages.sync.desired import Outputs
 from stages.vcs import refs
@@ -38,8 +39,10 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., desir
         cached: dict[str, str],
         known: dict[tuple[str, str], tuple[str, str]] | None = None,
         refused: dict[Commit, list[str]] | None = None,
+        witnesses: dict[Commit, dict[str, Result]] | None = None,
     ) -> desired.DesiredState:
-        odd = refused or {}
+        odd, heard = refused or {}, witnesses or {}
+        asked = [commit for commit in locks if commit not in heard]
 
         def listed(commit: Commit) -> tuple[Output, ...]:
             found = locks[commit]
@@ -54,9 +57,9 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., desir
         )
         monkeypatch.setattr(refs, "outputs", listed)
         monkeypatch.setattr(refs, "refused", lambda commit: odd.get(commit, []))
-        monkeypatch.setattr(reports, "read", lambda commits: ({}, []))
+        monkeypatch.setattr(reports, "read", lambda each: ({c: heard.get(c, {}) for c in each}, []))
         monkeypatch.setattr(restore, "content", content)
-        return desired.read(locks, known or {}, outputs)
+        return desired.read(asked, known or {}, outputs, heard)
 
     return call
 
@@ -111,3 +114,27 @@ def test_what_is_missing_is_a_sentence_a_revision_with_what_makes_it(
         (line,) = desired.complaints(read(locks, {}), pulling=False)
         assert line.startswith("runs/elu, runs/relu of o (ooooooo): not in DVC's cache; ")
         assert mend in line
+
+
+def test_what_a_witness_has_is_known_by_its_reports_where_no_run_is_of_its_output(
+    read: Callable[..., desired.DesiredState],
+) -> None:
+    first, second = (Commit(name * 7, 0, "somebody", frozenset({name}), name) for name in "mh")
+    locks = {
+        NEW: (output("a", "1"),),
+        first: (output("a", "2"), output("b", "3")),
+        second: (output("a", "4"), output("b", "5"), output("old", "6")),
+    }
+    scores = {"test_accuracy": 0.9}
+    said = {name: Result(f"{name}-result", {1: scores}, {1: "s"}) for name in "ab"}
+    old = {"old": Result("old-result", {1: scores}, {})}  # whose outputs held dates
+    state = read(
+        locks, {"1": "x"}, {("b", "3"): ("b", "newer")}, None, {first: said, second: said | old}
+    )
+    claimed = {key: (claim.commit, claim.output.md5) for key, claim in state.claims.items()}
+    assert claimed == {
+        ("a", "a-result"): (first, "2"),
+        ("b", "newer"): (first, "3"),  # trained since it was evaluated
+        ("b", "b-result"): (second, "5"),
+    }
+    assert list(state.witnesses) == [first, second]

@@ -218,14 +218,34 @@ def test_another_score_of_a_branch_does_not_overwrite_that_of_the_run() -> None:
     assert "and 1 more scores" in dispute
 
 
-def test_a_branch_alone_does_not_speak_for_a_result_of_main() -> None:
+def test_no_branch_speaks_for_the_scores_of_a_result_of_main() -> None:
+    main = dict(desired(holding("m"), m=0.88).scores)
+    for asked in (("x",), ("x", "m")):  # however old it says that it is
+        wanted = desired(*map(holding, asked), x=0.99, m=0.88)
+        wanted.witnesses = main
+        found = planned(wanted, in_step(live_on="|m|x|" if "m" in asked else "|x|"))
+        (step,) = found.steps
+        assert isinstance(step, Score)
+        assert step.values[1]["test_accuracy"] == 0.88
+        assert "reports/ of x (xxxxxxx) and of reports/ of m differ" in str(found.disputes[0])
     wanted = desired(holding("x"), x=0.99)
-    wanted.witnesses = desired(holding("m"), m=0.88).scores
-    found = planned(wanted, in_step(live_on="|x|"))
-    assert found.steps == []
-    assert "reports/ of m (mmmmmmm) and of reports/ of x differ" in str(found.disputes[0])
-    wanted.witnesses = desired(holding("m"), m=0.99).scores
+    wanted.witnesses = dict(desired(holding("m"), m=0.99).scores)
     assert planned(wanted, in_step(live_on="|x|")).disputes == []
+
+
+def test_no_branch_speaks_for_the_models_of_a_result_of_main() -> None:
+    mine, theirs = holding("m"), holding("x", numbers="other", md5="b")
+    for asked in ((theirs,), (theirs, mine)):
+        wanted = desired(*asked)
+        wanted.claims = {KEY: holding("m", numbers="")}  # its files may be nowhere near
+        found = planned(wanted, observed())
+        restored = [step for step in found.steps if isinstance(step, Restore)]
+        assert [step.branches for step in restored] == [("m",)] * (len(asked) - 1)
+        assert "of x (xxxxxxx) and of runs/adam-0.0 of m" in str(found.disputes[0])
+    taken = in_step(numbers="other", dvc_output="b", live_on="|x|")
+    wanted = desired(holding("x", numbers="", md5="b"))  # as that run is known to have it
+    wanted.claims = {KEY: mine}
+    assert lines(planned(wanted, taken)) == ["adam-0.0: live on -x"]
 
 
 def test_another_target_is_no_dispute() -> None:
