@@ -125,7 +125,7 @@ def restore(
             for seed, model in models.items():
                 record.seed_begins(seed)
                 record.seed_ends(seed, found.rows[seed], model, origin="outputs")
-            record.finish({})
+            record.finish()
         except BaseException as error:
             with suppress(Exception):  # of a store that is away
                 record.end(recorder.status_after(type(error)))

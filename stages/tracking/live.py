@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import psutil
 from stages.core.errors import say
 from stages.data.arrays import Prepared
 from stages.tracking import is_off, training
+from stages.tracking.beside import Beside
 from stages.tracking.listener import Listener, Listeners
 from stages.tracking.machine import features
 from stages.tracking.recorder import LiveRecorder
@@ -29,14 +31,11 @@ def listeners(
     if is_off():
         yield Listeners(clock, Lines(identities))
         return
-    begin = time.perf_counter()
-    with suppress(Exception):  # its seconds are no fault of the store; a failure is told below
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-    importing = time.perf_counter() - begin
     described = training.of_variant_in_training(variant, identities)
-    with LiveRecorder(described, data, clock.seconds) as recorder:
-        recorder.seconds += importing
-        yield Listeners(clock, Lines(identities), recorder)
+    recorder = LiveRecorder(described, data, clock.seconds)
+    # Forking what has loaded TensorFlow is safe on Linux only
+    with Beside(recorder) if sys.platform == "linux" else recorder as listener:
+        yield Listeners(clock, Lines(identities), listener)
 
 
 class Lines:

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
+LOST = (
+    "warning: MLflow's store cannot be written ({}); the training goes on without it and its "
+    "outputs are whole: when the store is back, `branchmark sync` brings them in"
+)
 FAREWELL = 1.0  # seconds more than usual for a store that has failed to be told that a run is over
 FLUSH = 2.0  # seconds that the metrics of an epoch may wait for others
 
@@ -144,8 +148,8 @@ class Recorder:
         run_id, self.seed_run_id, self.model_id = self.seed_run_id, "", ""
         self.terminate(run_id, "FINISHED")
 
-    def finish(self, seconds: Mapping[str, float]) -> None:
-        """Log what holds for all seeds: the mean history, the loss plot, seconds by phase."""
+    def finish(self) -> None:
+        """Log what holds for all seeds: the mean history and the loss plot."""
         from stages.plots import loss
         from stages.tracking import runs
 
@@ -153,9 +157,13 @@ class Recorder:
         runs.log_history(self.client, self.run_id, runs.mean_history(self.rows), self.at)
         picture = loss.picture(self.rows, self.training.variant)
         runs.log_picture(self.client, self.run_id, picture, self.at)
-        if seconds:
-            timings = {f"system/seconds_{phase}": value for phase, value in seconds.items()}
-            runs.log_metrics(self.client, self.run_id, timings)
+
+    def took(self, seconds: Mapping[str, float]) -> None:
+        """Log the seconds of a training by phase."""
+        from stages.tracking import runs
+
+        timings = {f"system/seconds_{phase}": value for phase, value in seconds.items()}
+        runs.log_metrics(self.client, self.run_id, timings)
 
     def end(self, status: str) -> None:
         """End the runs that are under way; a model that was not logged whole is FAILED."""
@@ -203,12 +211,11 @@ class LiveRecorder:
         self.recorder: Recorder | None = None
         self.client: MlflowClient | None = None
         self.lost = False
-        self.seconds = 0.0  # spent on tracking
+        self.seconds = 0.0  # that the training waited for all this
 
     def __enter__(self) -> LiveRecorder:
-        self.load()
         try:
-            self.shielded(self.begin)
+            self.start()
         except BaseException as error:  # a signal that waited: `__exit__` will not be called
             self.end(status_after(type(error)))
             raise
@@ -217,11 +224,17 @@ class LiveRecorder:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.end(status_after(kind))
 
+    def start(self) -> None:
+        """Open the store and start the variant's run."""
+        self.load()
+        self.shielded(self.begin)
+
     def load(self) -> None:
         """Import what recording takes, at no charge to the store's time: on a busy machine that may
         be more than all of it."""
         begin = time.perf_counter()
         try:
+            import mlflow.store.tracking.sqlalchemy_store
             import mlflow.tensorflow  # noqa: F401
 
             from stages.plots import loss  # noqa: F401
@@ -233,14 +246,10 @@ class LiveRecorder:
     def lose(self, error: Exception) -> None:
         """Say once that the record ends here, and why."""
         self.lost = True
-        say(
-            f"warning: MLflow's store cannot be written ({reason(error)}); the training goes on "
-            "without it and its outputs are whole: when the store is back, `branchmark sync` "
-            "brings them in"
-        )
+        say(LOST.format(reason(error)))
 
     def begin(self) -> None:
-        """Open the store and start the variant's run."""
+        """As `start`, when all is loaded."""
         from stages.tracking.store import open_store
 
         self.client, experiment = self.budget.call(open_store)
@@ -268,9 +277,9 @@ class LiveRecorder:
         self.tell(lambda recorder: recorder.seed_ends(seed, rows, model, origin))
 
     def training_ends(self) -> None:
-        """As `Recorder`, with the seconds that tracking took."""
-        timings = {**self.phases, "tracking": self.seconds}
-        self.tell(lambda recorder: recorder.finish(timings))
+        """Log what holds for all seeds, and the seconds by phase."""
+        self.tell(lambda recorder: recorder.finish())
+        self.tell(lambda recorder: recorder.took({**self.phases, "tracking": self.seconds}))
 
     def end(self, status: str) -> None:
         """As `Recorder`; runs whose record was lost on the way are FAILED, if the store takes that:

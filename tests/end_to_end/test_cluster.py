@@ -106,11 +106,20 @@ class Cluster:
                 found += [command] if re.search(r"\b(git|dvc|stages\.\w+)\b", command) else []
         return found
 
+    def left(self, name: str) -> list[psutil.Process]:
+        """The processes of a worker's stages, whoever has started them."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                inside = Path(process.cwd()).is_relative_to(self.folder / f"{name}-scratch")
+                found += [process] if inside else []
+        return found
+
     def kill(self, name: str) -> None:
-        """As if the machine had lost its power."""
-        process = self.processes.pop(name)
+        """End Dask's processes of that name as the kernel does when memory is out, and no other."""
+        process, stages = self.processes.pop(name), self.left(name)
         below = psutil.Process(process.pid).children(True) if process.poll() is None else []
-        for each in (process, *below):
+        for each in (process, *(other for other in below if other not in stages)):
             each.kill()
         process.wait()
 
@@ -169,7 +178,9 @@ def test_a_worker_killed_in_mid_stage_changes_nothing_in_what_the_head_ends_with
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         until(lambda: training(cluster, "w1"), 120, "w1 trains nothing")
+        assert cluster.left("w1")
         cluster.kill("w1")
+        until(lambda: not cluster.left("w1"), 30, "the stage outlives its worker")
         said, _ = head.communicate(timeout=300)
         assert head.returncode == 0, said
         assert "evaluate: done" in said

@@ -33,10 +33,10 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
 
 
 def child(dvc: subprocess.Popen[str]) -> psutil.Process | None:
-    """The stage's own program, below DVC and its shell."""
+    """The stage's own program, below DVC and its shell; below it is what records it."""
     try:
         for process in psutil.Process(dvc.pid).children(recursive=True):
-            if "stages.train" in process.cmdline() and not process.children():
+            if "stages.train" in process.cmdline():
                 return process
     except psutil.Error:  # it ended meanwhile
         pass

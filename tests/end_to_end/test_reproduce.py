@@ -508,7 +508,9 @@ def test_a_dvc_experiment_is_tracked_in_the_same_store_by_its_name(project: Proj
     project.ok("dvc", "exp", "run", "--name", "workspace-exp", *change, "train@sgd-0.0")
     project.git("reset", "--hard", "--quiet")
     change = ["-S", "optimizers.sgd.learning_rate=0.04"]
-    project.ok("dvc", "exp", "run", "--temp", "--name", "temp-exp", *change, "train@sgd-0.0")
+    queued = ("--temp", "--name", "temp-exp", *change, "train@sgd-0.0")
+    relative = "sqlite:///mlflow.db"  # to the project's root, not to that folder
+    project.ok("dvc", "exp", "run", *queued, MLFLOW_TRACKING_URI=relative)
     names = {run.data.tags.get("dvc_exp") for run in runs(project)}
     assert {"workspace-exp", "temp-exp"} <= names
     (temp,) = runs(project, "tags.dvc_exp = 'temp-exp' and tags.seed = '1'")
