@@ -45,12 +45,15 @@ def main(
     arithmetic.check_libraries(next(iter(variants.values())).libraries)
     data = arrays.load(Path("data/prepared"))
     chosen = {name: variants[name] for name in only or variants}
-    measured = measure(data, {name: models(variant) for name, variant in chosen.items()})
+    summaries = {name: summary(variant) for name, variant in chosen.items()}
+    # Variants of one result are measured once
+    files = {summaries[name].fingerprint: models(variant) for name, variant in chosen.items()}
+    measured = measure(data, files)
     results: dict[str, Result] = {}
     rows: dict[str, list[Row]] = {}
     for name, variant in chosen.items():
-        target = settings.target.validation_accuracy
-        found, rows[name] = scored(variant, measured[name], target)
+        trained, target = summaries[name], settings.target.validation_accuracy
+        found, rows[name] = scored(variant, trained, measured[trained.fingerprint], target)
         results[name] = found
         if found.diverged:
             which = f"{len(found.diverged)} of {len(found.seeds)} seeds"
@@ -69,7 +72,8 @@ def main(
 def measure(
     data: Prepared, files: dict[str, tuple[Variant, list[Path]]]
 ) -> dict[str, list[Measured]]:
-    """Return what is measured of each model file: of one split all at once, else seed by seed."""
+    """Return by fingerprint what is measured of each model file: of one split all at once, else
+    seed by seed."""
     if data.split_seed is None:
         return Measure(data).all(files)
     measured: dict[str, list[Measured]] = {name: [] for name in files}
@@ -81,18 +85,25 @@ def measure(
     return measured
 
 
-def models(variant: Variant) -> tuple[Variant, list[Path]]:
-    """Return a variant and its model files, in the order of its seeds' numbers."""
+def summary(variant: Variant) -> Summary:
+    """Return the summary of a variant's training; raise UserError where it has none."""
     folder = RUNS / variant.name
     if not folder.exists():
         raise UserError(f"{folder}: missing; run `dvc repro {variant.stage}`")
+    return Summary.read(folder / result.SUMMARY)
+
+
+def models(variant: Variant) -> tuple[Variant, list[Path]]:
+    """Return a variant and its model files, in the order of its seeds' numbers."""
+    folder = RUNS / variant.name
     return variant, [folder / result.model_name(seed) for seed in sorted(variant.train.seeds)]
 
 
-def scored(variant: Variant, measured: list[Measured], target: float) -> tuple[Result, list[Row]]:
+def scored(
+    variant: Variant, summary: Summary, measured: list[Measured], target: float
+) -> tuple[Result, list[Row]]:
     """Return the scores of a variant and its history."""
-    folder = RUNS / variant.name
-    summary, rows = Summary.read(folder / result.SUMMARY), history.read(folder / result.HISTORY)
+    rows = history.read(RUNS / variant.name / result.HISTORY)
     seeds = {
         seed: scores.of_seed(each.scores, rows[seed], target)
         for seed, each in zip(sorted(variant.train.seeds), measured, strict=True)
@@ -119,7 +130,7 @@ def about_all(
         "validation_accuracy": best and best.mean("validation_accuracy"),
         "test_accuracy": best and best.mean("test_accuracy"),
         "seeds": len(best.seeds) if best else 0,
-        "confusion": confusion(measured[champion]) if champion else None,
+        "confusion": confusion(measured[best.fingerprint]) if best else None,
     }
     judged = claims.judge(settings, results, table)
     tables = claims.tables(settings, table, pd.read_csv(NOTEBOOK))

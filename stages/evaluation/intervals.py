@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special  # half a second less to import than scipy.stats, which calls it
 
 CORRECTION = "Bonferroni"
 PICTURES = 60_000  # of the data set, to train and validate on
@@ -74,13 +74,13 @@ class Estimate:
         """Of Student's t test that the mean is 0, two-sided; NaN for a single seed."""
         if self.error == 0:
             return float(self.mean == 0)
-        return float(2 * stats.t.sf(abs(self.mean) / self.error, self.freedom))
+        return float(2 * special.stdtr(self.freedom, -abs(self.mean) / self.error))
 
     def interval(self, level: float) -> Interval:
         """Student's t interval, which holds the true mean with probability `level`."""
         if math.isnan(self.error):
             return Interval(self.mean, math.nan, math.nan, self.seeds)
-        half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
+        half = float(special.stdtrit(self.freedom, (1 + level) / 2)) * self.error
         return Interval(self.mean, self.mean - half, self.mean + half, self.seeds)
 
 
@@ -154,5 +154,5 @@ def of_one_more(values: Sequence[float], level: float) -> Interval:
     if n < 2:
         return Interval(mean, math.nan, math.nan, n)
     scale = float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n)
-    low, high = stats.t.interval(level, n - 1, loc=mean, scale=scale) if scale else (mean, mean)
-    return Interval(mean, float(low), float(high), n)
+    half = float(special.stdtrit(n - 1, (1 + level) / 2)) * scale
+    return Interval(mean, mean - half, mean + half, n)

@@ -71,15 +71,21 @@ class Measure:
             network.load_weights(model)
             weights.append(network.get_weights())
         kernels = tf.constant(np.concatenate([each[0] for each in weights], axis=1))
-        products = {name: split.times(kernels) for name, split in self.splits.items()}
+        biases = tf.constant(np.concatenate([each[1] for each in weights]))
+        outputs = {
+            name: [first.activation(products + biases) for products in split.times(kernels)]
+            for name, split in self.splits.items()
+        }
         measured = []
         for i, each in enumerate(weights):
             network.set_weights(each)
             own = slice(i * first.units, (i + 1) * first.units)
             scores: dict[str, float | None] = {}
             for name, split in self.splits.items():
-                logits = tf.concat([after(b[:, own], first, others) for b in products[name]], 0)
-                loss, accuracy, guesses = judged(logits, split.labels)
+                x = tf.concat([block[:, own] for block in outputs[name]], 0)
+                for layer in others:
+                    x = layer(x)
+                loss, accuracy, guesses = judged(x, split.labels)
                 scores[f"{name}_loss"] = finite(round(float(loss), 6))
                 scores[f"{name}_accuracy"] = round(float(accuracy), 6)
             counts = np.zeros((10, 10), np.int64)
@@ -117,14 +123,6 @@ class Blocks:
     def times(self, kernels: Any) -> list[Any]:
         """Return the products of each block and `kernels`, shape (784, n)."""
         return [tf.matmul(block, tf.gather(kernels, used)) for block, used in self.blocks]
-
-
-def after(products: Any, first: Any, others: Sequence[Any]) -> Any:
-    """Return logits, given the products of pixels and the first layer's weights."""
-    x = first.activation(products + first.bias)
-    for layer in others:
-        x = layer(x)
-    return x
 
 
 def judged(logits: Any, labels: Any) -> tuple[Any, Any, Any]:
