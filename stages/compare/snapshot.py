@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -103,7 +104,7 @@ def of_today(commit: str) -> tuple[dict[str, Result], dict[str, str]]:
         try:
             untrusted.text(name, VARIANT, "variant", path)
             if content is None:
-                raise Refused("too large")
+                raise Refused("too large, or a link out of the project")
             found[name] = Result.parse(content)
         except ValueError as error:
             unread[name] = f"{path}: {error}"
@@ -116,8 +117,9 @@ def params_of(content: bytes) -> dict[str, Any]:
     if not found:
         raise Refused("no keys and values")
     for name in ("train", "prepare", "compare", "target"):
-        untrusted.mapping(found.get(name), name)
-    train = untrusted.mapping(found.get("train"))
+        if name in found:
+            found[name] = untrusted.mapping(found[name], name)
+    train = found.get("train", {})
     if "epochs" in train:
         untrusted.number(train["epochs"], 1, EPOCHS, "train.epochs", integer=True)
     results.numbers(train.get("seeds"))
@@ -167,11 +169,14 @@ def file(commit: str, path: str, largest: int) -> bytes | None:
 
 
 def folder(commit: str, path: str) -> Iterator[tuple[str, bytes | None]]:
-    """Yield the path and content of each JSON file in a folder. If a file is too large, its content
-    is None in a commit; in the working tree, raise UserError."""
+    """Yield the path and content of each JSON file in a folder; the content is None if the file is
+    too large or, in the working tree, a link out of the project."""
     if not commit:
         for each in sorted(Path(path).glob("*.json")):
-            yield str(each), file("", str(each), LARGEST)
+            content = None
+            with suppress(UserError):
+                content = file("", str(each), LARGEST)
+            yield str(each), content
         return
     names: dict[str, list[str]] = {}
     for name, sha in refs.listing(commit, *refs.SAID).items():
@@ -186,8 +191,7 @@ def not_run(side: Snapshot) -> list[str]:
     its numbers are then outdated. `dvc.lock` records the parameters that each stage read."""
     asked: dict[str, None] = {}
     for stage in side.lock.values():
-        read = stage.get("params", {}).get("params.yaml", {}) if isinstance(stage, Mapping) else {}
-        for place, value in read.items() if isinstance(read, Mapping) else ():
+        for place, value in stage.get("params", {}).get("params.yaml", {}).items():
             now = at(side.params, str(place))
             if now is None or written(now) == written(value) or place == "compare":
                 continue  # `compare` affects the verdicts, not the numbers

@@ -104,10 +104,10 @@ def decide(
     judged = Judged.of(before.rows, variants)
     seeds = sorted({n for v in judged.variants for s in (base, head) for n in s.results[v].seeds})
     if not judged.open:
-        console.print("every row says something: no more seeds are needed")
-        return before, seeds
+        console.print("every row is decided: no more seeds are needed")
+        return before, []
     if up_to <= len(seeds):
-        raise UserError(f"--up-to {up_to}: there are {len(seeds)} seeds already; name more")
+        raise UserError(f"--up-to {up_to}: there are {len(seeds)} seeds already; choose more")
     new = (number for number in range(1, up_to + len(seeds) + 1) if number not in seeds)
     counts = [*range(len(seeds), up_to, GROUP), up_to]
     looks = Looks(tuple(counts), max(judge.overlap(base), judge.overlap(head)))

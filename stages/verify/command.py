@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stages.core.errors import UserError, terminate
+from stages.core.errors import UserError, catch_termination
 from stages.core.text import plain
 from stages.repro.progress import Screen
 from stages.repro.schedule import Outcome, carry_out
@@ -48,7 +47,7 @@ def verify(asked: Asked, console: Console) -> Proof:
     Raises:
         UserError: the revision or a variant does not exist, or the revision cannot be proved.
     """
-    signal.signal(signal.SIGTERM, terminate)
+    catch_termination()
     (commit,) = refs.named([asked.rev])
     revision = recorded.read(commit.sha)
     if unknown := sorted(set(asked.variants) - set(revision.names)):
