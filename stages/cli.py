@@ -235,7 +235,7 @@ def decide(
     found, seeds = command.decide(*both, variant or [], up_to, console)
     views.terminal(found, changes.changes(*both), console, views.nowhere, "", True)
     console.print(command.METHOD.format(command.GROUP))
-    if write:
+    if write and seeds:
         sides.set_seeds(Path(sides.PARAMS), seeds)
         print(f"params.yaml: {len(seeds)} seeds; `branchmark repro` takes over the finished ones")
 

@@ -1,1 +1,1 @@
-"""`branchmark compare`: two snapshots, what changed between them, and a verdict for each metric."""
+"""`branchmark compare`: what changed between two snapshots, and a verdict for each metric."""

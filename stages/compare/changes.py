@@ -1,4 +1,4 @@
-"""What differs between the inputs of two revisions: parameters, libraries, code, data."""
+"""Find what differs in the inputs of two revisions: parameters, libraries, code, data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Hashes = dict[str, str]  # by path
 
 @dataclass(frozen=True)
 class Changes:
-    """Empty where nothing of a kind differs.
+    """The differences in the inputs; empty for each kind without one.
 
     Attributes:
-        params: by place (``optimizers.adam.learning_rate``), the values of base and head.
-        libraries: the same of the recorded versions.
-        code: by folder or program that a stage depends on: edited, added or removed.
-        data: the digests of the prepared data, or None where they are equal.
+        params: the values in base and head, by dotted key (``optimizers.adam.learning_rate``).
+        libraries: the recorded versions in base and head, by dotted key.
+        code: "edited", "added" or "removed", by folder or program that a stage depends on.
+        data: the digests of the prepared data in base and head; None if they are equal.
     """
 
     params: dict[str, tuple[str, str]]
@@ -31,7 +31,7 @@ class Changes:
 
 
 def changes(base: Snapshot, head: Snapshot) -> Changes:
-    """Return what a reviewer must know before the numbers."""
+    """Return the input changes that a reviewer must know before reading the numbers."""
     before, after = flat(base.params), flat(head.params)
     differing = {
         key: (show(before.get(key, ABSENT)), show(after.get(key, ABSENT)))
@@ -54,7 +54,7 @@ def changes(base: Snapshot, head: Snapshot) -> Changes:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested sections as one, keys joined by dots."""
+    """Return nested sections as one flat dict with dotted keys."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -65,17 +65,17 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def show(value: Any) -> str:
-    """Return a value as `params.yaml` has it, without credentials."""
+    """Return a value as text: booleans as in YAML, credentials redacted."""
     if isinstance(value, bool):
         return str(value).lower()
     return redacted(str(value))
 
 
 def code(snapshot: Snapshot) -> dict[str, Hashes]:
-    """Return what the stages of `dvc.lock` depend on of the code, by folder or program.
+    """Return the code that stages depend on in `dvc.lock`, grouped by folder or program.
 
-    New locks name folders (`stages/training`) and programs (`stages/train.py`), old ones modules,
-    which belong to their folders here.
+    New locks name folders (`stages/training`) and programs (`stages/train.py`). Old locks name
+    modules, which are grouped under their folders.
     """
     found: dict[str, Hashes] = {}
     for stage in snapshot.lock.values():
@@ -88,6 +88,6 @@ def code(snapshot: Snapshot) -> dict[str, Hashes]:
 
 
 def digest(snapshot: Snapshot) -> str:
-    """Return the hash of the prepared data in `dvc.lock`, shortened."""
+    """Return 12 characters of the prepared data's hash in `dvc.lock`; `ABSENT` if it has none."""
     outs = snapshot.lock.get("prepare", {}).get("outs", [])
     return next((str(out.get("md5", ""))[:12] for out in outs), ABSENT)

@@ -1,9 +1,8 @@
-"""Two revisions compared: what changed, and for each variant and metric a verdict.
+"""Compare two revisions and reach a verdict for each changed variant and metric.
 
-Seeds are paired by their numbers: seed 3 of the base with seed 3 of the head. Sides without a seed
-in common are compared as two groups (Welch). What an interval says, and how the intervals of many
-rows allow for each other, is in `stages.evaluation.verdicts`. The settings are those of the base: a
-branch does not lower its own bar.
+Seeds are paired by number: seed 3 of the base with seed 3 of the head. If the sides share no seed,
+they are compared as two groups (Welch). `stages.evaluation.verdicts` defines the verdicts and the
+correction for many rows. The base's settings apply, so that a branch cannot lower its own bar.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ Values = Mapping[int, float]  # by seed
 
 @dataclass(frozen=True)
 class Metric:
-    """Something that is judged.
+    """A metric that is judged.
 
     Attributes:
-        name: for people.
-        short: the same, for a narrow column.
+        name: the name that people read.
+        short: a shorter name, for a narrow column.
         score: its name in `reports/results/` and in `compare.min_effect`.
-        sign: 1 where more is better, -1 where less is.
-        min_effect: the smallest effect that matters where the base's `params.yaml` names none, as
-            those from before there was one for each metric; in the unit that is shown.
-        scale: from the score to what is shown: 100 for accuracy points.
-        digits: decimals that are shown.
+        sign: 1 if more is better, -1 if less is better.
+        min_effect: the default smallest effect that matters, in the displayed unit. It applies if
+            the base's `params.yaml` names none; old revisions name one for accuracy alone.
+        scale: the factor from the score to the displayed unit: 100 for accuracy points.
+        digits: the decimals to display.
     """
 
     name: str
@@ -65,19 +64,19 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What the base's `params.yaml` says under `compare`: how sure, and by metric from which size
-    on a difference matters, in the unit that is shown."""
+    """The `compare` section of the base's `params.yaml`: the confidence, and the smallest effect
+    that matters by score, in the displayed unit."""
 
     confidence: float
     min_effect: Mapping[str, float]
 
     @classmethod
     def of(cls, base: Snapshot) -> Settings:
-        """Read them; what an old revision does not say is as `METRICS` has it."""
+        """Read the settings; use defaults for missing or invalid values."""
         section = base.params.get("compare")
         section = section if isinstance(section, Mapping) else {}
         effects = section.get("min_effect")
-        if not isinstance(effects, Mapping):  # of old: that of accuracy alone
+        if not isinstance(effects, Mapping):  # old revisions: one number, for accuracy
             effects = {METRICS[0].score: effects}
         return cls(
             number(section.get("confidence"), 0.5, 1, 0.95),
@@ -86,25 +85,25 @@ class Settings:
 
 
 def number(value: Any, low: float, high: float, default: float) -> float:
-    """Return a value if it is a number from `low` to below `high`, else the default."""
+    """Return the value if it is a number in [`low`, `high`), else the default."""
     fits = isinstance(value, int | float) and not isinstance(value, bool) and low <= value < high
     return float(value) if fits else default
 
 
 @dataclass(frozen=True)
 class Row:
-    """One variant and metric, or one metric of all changed variants, and what it says.
+    """One metric of one variant, or of all changed variants together, with its verdict.
 
     Attributes:
-        variant: its name; of an overall line ``all 19 changed``.
-        fingerprints: of base and head.
+        variant: the variant's name; ``all 19 changed`` for an overall line.
+        fingerprints: the variant's fingerprints in base and head.
         metric: what was measured.
-        values: by seed, of base and head, in the unit that is shown; without seeds that diverged.
-        estimate: of head minus base.
-        diverged: how many seeds did, of base and head.
-        interval, verdict: what follows; `judged` knows.
-        min_effect: the smallest effect that matters.
-        needed: about how many seeds could tell where these cannot; None if more than are counted.
+        values: the values of base and head by seed, in the displayed unit, without diverged seeds.
+        estimate: the estimate of head minus base.
+        diverged: the number of diverged seeds in base and head.
+        interval, verdict: the result, set by `decided`.
+        min_effect: the smallest effect that matters, in the displayed unit.
+        needed: if the verdict is "cannot tell", about how many seeds would do; None if over 100.
     """
 
     variant: str
@@ -125,7 +124,7 @@ class Row:
 
     @property
     def means(self) -> tuple[float, float]:
-        """Of base and head: of the seeds that are paired, or of all where none is."""
+        """The means of base and head over the paired seeds, or over all seeds if none is paired."""
         base, head = (
             [side[seed] for seed in self.seeds] or list(side.values()) for side in self.values
         )
@@ -134,10 +133,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A result that has one fingerprint on both sides, and other numbers: one of them is wrong, or
-    something that the fingerprint does not cover changes results.
+    """A variant with the same fingerprint but different numbers on the two sides: one side is
+    wrong, or something that the fingerprint does not cover changes results.
 
-    `seed` and `score` say where the numbers differ first.
+    `seed` and `score` name the first difference.
     """
 
     variant: str
@@ -149,19 +148,19 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that is told of two sides.
+    """The complete comparison of two sides.
 
     Attributes:
-        overall: a line a metric: the mean over all changed variants.
-        rows: of the variants that both sides have and whose results differ.
-        conflicts: of the variants with the same fingerprint and other numbers.
-        unchanged: variants with the same fingerprint and numbers, in all seeds that both have.
-        incomparable: variants and metrics that are not judged, and why not.
-        unpaired: variants of which the sides have no seed in common.
-        fewer: variants that have fewer seeds in the head.
-        added, removed: variants of one side.
-        diverged: variants that diverge in the head and are changed or added.
-        settings: of the base.
+        overall: one row per metric: the mean over all changed variants.
+        rows: one row per metric of each variant that both sides have and that changed.
+        conflicts: the variants with the same fingerprint but different numbers.
+        unchanged: the variants with the same fingerprint and numbers in all common seeds.
+        incomparable: sentences that say which variants and metrics are not judged, and why.
+        unpaired: the variants without a common seed.
+        fewer: the variants with fewer seeds in the head.
+        added, removed: the variants that only the head, or only the base, has.
+        diverged: the changed or added variants that diverge in the head.
+        settings: the base's settings.
     """
 
     base: Snapshot
@@ -180,7 +179,7 @@ class Comparison:
 
     @property
     def method(self) -> str:
-        """What the intervals are, in a statistician's words."""
+        """How the intervals are computed, in statistical terms."""
         splits = max(overlap(self.base), overlap(self.head)) > 0
         return METHOD + "; corrected for overlapping splits (Nadeau and Bengio 2003)" * splits
 
@@ -235,13 +234,13 @@ def compare(base: Snapshot, head: Snapshot) -> Comparison:
 
 
 def common(base: Result, head: Result) -> list[int]:
-    """Return the numbers of the seeds that both sides have."""
+    """Return the seeds that both sides have, in order."""
     return sorted(base.seeds.keys() & head.seeds.keys())
 
 
 def equal(base: Result, head: Result) -> list[int]:
-    """Return the seeds that have the same fingerprint on both sides; where an old side has none of
-    seeds, that of the variant counts."""
+    """Return the seeds with the same fingerprint on both sides; if the variant's fingerprint is the
+    same, return all common seeds, because old revisions have no fingerprints of seeds."""
     if base.fingerprint == head.fingerprint:
         return common(base, head)
     ours, theirs = head.fingerprints, base.fingerprints
@@ -249,8 +248,8 @@ def equal(base: Result, head: Result) -> list[int]:
 
 
 def covered(base: Snapshot, head: Snapshot) -> set[str]:
-    """Return the scores of all results that follow from their fingerprints alone: not from a target
-    or test data that differ between the sides."""
+    """Return the scores that fingerprints alone determine: leave out those that depend on the
+    target or on the test data, if these differ between the sides."""
     names = {name for side in (base, head) for each in side.results.values() for name in each.names}
     if base.params.get("target") != head.params.get("target"):
         names -= {"epochs_to_target"}
@@ -260,7 +259,7 @@ def covered(base: Snapshot, head: Snapshot) -> set[str]:
 
 
 def conflict(name: str, base: Snapshot, head: Snapshot, scores: set[str]) -> Conflict | None:
-    """Return the first number of a variant that differs though the fingerprint does not."""
+    """Return the variant's first score that differs despite equal fingerprints, or None."""
     before, after = base.results[name], head.results[name]
     for seed in equal(before, after):
         one, other = before.seeds[seed], after.seeds[seed]
@@ -271,7 +270,7 @@ def conflict(name: str, base: Snapshot, head: Snapshot, scores: set[str]) -> Con
 
 
 def measured(name: str, metric: Metric, base: Snapshot, head: Snapshot) -> Row:
-    """Return what both sides have of a variant and metric, not judged yet."""
+    """Return the row of a variant and metric, not judged yet."""
     before, after = base.results[name], head.results[name]
     values = (known(base, name, metric), known(head, name, metric))
     diverged = (len(before.diverged), len(after.diverged))
@@ -281,7 +280,7 @@ def measured(name: str, metric: Metric, base: Snapshot, head: Snapshot) -> Row:
 
 
 def overlap(side: Snapshot) -> float:
-    """Return what its intervals are corrected by where each seed drew its own split, else 0."""
+    """Return the side's `Estimate.overlap`: 0 unless each seed draws its own split."""
     prepare = side.params.get("prepare")
     prepare = prepare if isinstance(prepare, Mapping) else {}
     most = intervals.PICTURES
@@ -290,7 +289,7 @@ def overlap(side: Snapshot) -> float:
 
 
 def estimate(base: Values, head: Values, step: float, overlap: float = 0.0) -> Estimate:
-    """Return head minus base: paired where the sides have a seed in common."""
+    """Estimate head minus base: paired if the sides share a seed, else as two groups."""
     if seeds := sorted(base.keys() & head.keys()):
         pairs = [base[s] for s in seeds], [head[s] for s in seeds]
         return intervals.of_pairs(*pairs, step, overlap)
@@ -300,8 +299,8 @@ def estimate(base: Values, head: Values, step: float, overlap: float = 0.0) -> E
 
 
 def known(side: Snapshot, name: str, metric: Metric) -> Values:
-    """Return a metric by seed; a seed that never reaches the target counts as one epoch after the
-    last, one that has no number otherwise (it diverged, or the side is older) is left out."""
+    """Return a metric by seed, in the displayed unit. A seed that never reaches the target counts
+    as one epoch after the last. Leave out diverged seeds, and those whose side lacks the metric."""
     train = side.params.get("train")
     epochs = train.get("epochs") if isinstance(train, Mapping) else None
     never = epochs + 1 if type(epochs) is int else None
@@ -319,11 +318,11 @@ def known(side: Snapshot, name: str, metric: Metric) -> Values:
 
 
 def overall(metric: Metric, rows: Sequence[Row]) -> Row | None:
-    """Return all variants together: of each seed the mean over them, so that what a seed does to
-    all of them at once is not counted as often as there are variants.
+    """Return one row for all variants together, or None if the metric has no rows.
 
-    Only seeds that all of them have count; variants that are not paired do where none is, and those
-    that diverged do not, which the verdict says.
+    Each seed's value is its mean over the variants, so that a seed's effect on all of them counts
+    once. Only seeds that all variants have count. Unpaired variants count only if none is paired.
+    Diverged variants do not count; the verdict tells of them.
     """
     own = [row for row in rows if row.metric.score == metric.score]
     sound = [row for row in own if not any(row.diverged)]
@@ -338,18 +337,18 @@ def overall(metric: Metric, rows: Sequence[Row]) -> Row | None:
 
 
 def averaged(values: Sequence[Values]) -> Values:
-    """Return the mean over variants of each seed that all of them have."""
+    """Return the mean over variants, by seed, for the seeds that all variants have."""
     seeds = set.intersection(*(set(each) for each in values)) if values else set()
     return {seed: mean([each[seed] for each in values]) for seed in sorted(seeds)}
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean; NaN of nothing."""
+    """Return the mean, or NaN if there are no values."""
     return float(np.mean(values)) if values else math.nan
 
 
 def judged(rows: Iterable[Row], settings: Settings) -> list[Row]:
-    """Return the rows of a family with intervals and verdicts that allow for how many they are."""
+    """Return the rows of one family with intervals and verdicts, corrected for their number."""
     rows = list(rows)
     tested = [row.estimate.p_value for row in rows if row.estimate.seeds >= verdicts.ENOUGH]
     level = verdicts.level(tested, settings.confidence)
@@ -357,10 +356,10 @@ def judged(rows: Iterable[Row], settings: Settings) -> list[Row]:
 
 
 def decided(row: Row, level: float, min_effect: float) -> Row:
-    """Return the row with its interval of `level`, and what that says.
+    """Return the row with its interval of `level` and its verdict.
 
-    A training that diverged has no number, so the rest looks better than it is: where only the
-    head's do, it is worse, else the verdict is that they diverged.
+    A diverged seed has no number, so the other seeds look better than the variant is. The verdict
+    is therefore "worse" if seeds of the head alone diverge, and "diverged" if any of the base do.
     """
     interval = row.estimate.interval(level)
     found = verdicts.verdict(interval, min_effect, row.metric.sign)

@@ -1,6 +1,6 @@
-"""What closes the gate of `branchmark compare --fail-on worse`, each with its own exit code.
+"""Decide what closes the gate of `branchmark compare --fail-on worse`, and with which exit code.
 
-It fails closed: what cannot be judged is not fine. The first line that applies is the exit code.
+The gate fails closed: what cannot be judged does not pass. The first failed check sets the code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stages.evaluation.verdicts import FEW, WORSE
 
 
 def closed(found: Comparison) -> list[tuple[int, str]]:
-    """Return exit code and sentence of each thing that closes the gate, the gravest first."""
+    """Return the exit code and the sentence of each check that fails, the most serious first."""
     checks: list[tuple[int, str, Callable[[Comparison], list[str]]]] = [
         (3, "equal fingerprints, other numbers", lambda c: [x.variant for x in c.conflicts]),
         (4, "diverged", lambda c: list(c.diverged)),
@@ -31,13 +31,13 @@ def closed(found: Comparison) -> list[tuple[int, str]]:
 
 
 def worse(found: Comparison) -> list[str]:
-    """Return the variants that are worse in a metric, and the metrics that are worse overall."""
+    """Return the metrics that are worse overall, then the variants that are worse in a metric."""
     overall = [f"{row.metric.name} overall" for row in found.overall if row.verdict == WORSE]
     return [*overall, *(row.variant for row in found.rows if row.verdict == WORSE)]
 
 
 def incomparable(found: Comparison) -> list[str]:
-    """Return what has no verdict, or one on numbers that are not the head's."""
+    """Return what has no verdict, or one that cannot be trusted (outdated numbers, other data)."""
     few = [f"{row.variant} (too few seeds)" for row in found.rows if row.verdict == FEW]
     data = ["the data differ"] if changes.digest(found.base) != changes.digest(found.head) else []
     return [*not_run(found.head), *data, *found.incomparable, *few]

@@ -1,7 +1,7 @@
-"""A comparison as one HTML file that opens offline: the answer, a matrix, and curves to explore.
+"""Render a comparison as one HTML file that opens offline: the answer, a matrix, and curves.
 
-The charts' script is inside the file (plotly's own, from its package): some 5 MB, and no request
-to anybody. Light or dark is as the reader's system has it; marks say the same as the colours.
+The file holds plotly's own script (about 5 MB), so that the page makes no requests. It follows the
+light or dark setting of the reader's system. Marks repeat what colours say.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from stages.core.text import html
 from stages.evaluation.verdicts import BETTER, WORSE
 from stages.plots.palette import BLACK, BLUE, COLOURS, GREEN, RED
 
-# The page asks nobody for anything, whatever a name in it says
+# The page makes no requests, whatever a name in it says
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 STYLE = f"""
 :root {{ color-scheme: light dark; --line: rgba(128,128,128,.35); }}
@@ -103,13 +103,13 @@ CURVES = {
     "accuracy": "training accuracy",
     "loss": "training loss",
 }
-CURVE_OF = {"validation_loss": "val_loss", "loss_gap": "val_loss"}  # of a score; else the accuracy
+CURVE_OF = {"validation_loss": "val_loss", "loss_gap": "val_loss"}  # by score; others: val_accuracy
 GRID = "rgba(128,128,128,.3)"
-SHOWN = 4  # variants whose curves are to be seen at first; the legend shows the others
+SHOWN = 4  # variants whose curves are visible at first; a click in the legend shows the others
 
 
 def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = "") -> str:
-    """The whole file."""
+    """Return the whole file as HTML."""
     name = html(title(found))
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
@@ -133,7 +133,7 @@ def page(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: s
 
 
 def overall(found: Comparison) -> str:
-    """All changed variants together, a line a metric."""
+    """Return a table of all changed variants together, one line per metric."""
     if not found.overall:
         return ""
     lines = [
@@ -145,7 +145,7 @@ def overall(found: Comparison) -> str:
 
 
 def verdicts(rows: Sequence[Row]) -> str:
-    """The matrix, variants by metrics; each cell leads to the variant's curves."""
+    """Return the matrix of variants by metrics; each cell links to the variant's curves."""
     if not rows:
         return ""
     lines = [
@@ -157,7 +157,7 @@ def verdicts(rows: Sequence[Row]) -> str:
 
 
 def linked(row: Row | None) -> str:
-    """A cell of the matrix."""
+    """Return a cell of the matrix."""
     if row is None:
         return "<td></td>"
     curve = CURVE_OF.get(row.metric.score, "val_accuracy")
@@ -169,23 +169,23 @@ def linked(row: Row | None) -> str:
     }
     said = " ".join(f"data-{key}='{html(text)}'" for key, text in data.items())
     tip = html(f"{row.variant}, {row.metric.name}: {difference(row)}, {row.verdict}")
-    text = html(cell(row)).replace(" ", "&nbsp;", 1)  # a narrow screen breaks it after the number
+    text = html(cell(row)).replace(" ", "&nbsp;", 1)  # lets the line break only after the number
     link = f"<a href='#curves' title='{tip}' {said}>{text}</a>"
     return f"<td{look(row)} data-value='{sortable(row)}'>{link}</td>"
 
 
 def look(row: Row) -> str:
-    """The class of a cell, by its verdict."""
+    """Return the class attribute of a cell: the first word of its verdict."""
     return f" class='{row.verdict.split()[0]}'"
 
 
 def sortable(row: Row) -> str:
-    """The number that a cell is sorted by: a missing one comes last."""
+    """Return the number that a cell is sorted by; a missing one sorts as the largest."""
     return "1e308" if math.isnan(row.estimate.mean) else repr(row.estimate.mean)
 
 
 def details(rows: Sequence[Row], pages: PagesOf) -> str:
-    """Each row with its interval, those with a verdict first, folded."""
+    """Return a folded table of each row with its interval, in the order of `MARKS`."""
     if not rows:
         return ""
     lines = []
@@ -202,12 +202,12 @@ def details(rows: Sequence[Row], pages: PagesOf) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An HTML table of cells that are escaped already."""
+    """Return an HTML table of cells that are already escaped."""
     return framed(columns, [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in rows])
 
 
 def framed(columns: Sequence[str], lines: Sequence[str]) -> str:
-    """A table that sorts, in a frame of its own that scrolls on a narrow screen."""
+    """Return a sortable table in its own frame, which scrolls on a narrow screen."""
     head = "".join(f"<th><button>{html(column)}</button></th>" for column in columns)
     body = "\n".join(lines)
     return (
@@ -217,8 +217,8 @@ def framed(columns: Sequence[str], lines: Sequence[str]) -> str:
 
 
 def curves(found: Comparison) -> str:
-    """A chart of the changed variants: a colour a variant, base dashed, head solid, with a menu of
-    metrics."""
+    """Return a chart of the changed variants (of the unchanged ones if none changed), with a menu
+    of metrics. Each variant has a colour; the base is dashed, the head solid."""
     from plotly import graph_objects
     from plotly.io import to_html
 
@@ -287,11 +287,11 @@ def curves(found: Comparison) -> str:
 
 
 def shown(metric: str, chosen: bool, place: int) -> Any:
-    """Whether a trace is to be seen: of the chosen metric, the first variants."""
+    """Return plotly's `visible` of a trace: only the chosen metric, its first `SHOWN` variants."""
     return False if not chosen else (True if place < SHOWN else "legendonly")
 
 
 def means(table: pd.DataFrame, variant: str, metric: str) -> Any:
-    """The mean over seeds by epoch; empty where the side has no such variant."""
+    """Return the mean over seeds by epoch; empty if the side does not have the variant."""
     rows = table[table["variant"] == variant]
     return rows.groupby("epoch")[metric].mean()

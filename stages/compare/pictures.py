@@ -1,4 +1,4 @@
-"""Pictures of a comparison: both sides' curves over each other, and the differences."""
+"""Draw a comparison: the curves of both sides overlaid, and a forest plot of the differences."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LOOKS = {
 
 
 def curves(found: Comparison) -> bytes:
-    """Return a panel for each changed variant; for all where none changed; as PNG."""
+    """Return a PNG with one panel per changed variant, or per unchanged one if none changed."""
     variants = list(dict.fromkeys(row.variant for row in found.rows)) or list(found.unchanged)
     base, head = found.base, found.head
     return overlay.curves((base.name, base.curves), (head.name, head.curves), variants)
 
 
 def differences(found: Comparison) -> bytes:
-    """Return a forest plot: a panel for each metric, a row for each changed variant, the region
-    of no difference that matters shaded; as PNG."""
+    """Return a forest plot as PNG: one panel per metric and one row per changed variant. Shading
+    marks the differences that are too small to matter."""
     rows: dict[str, list[Row]] = {}
     seen = {row.verdict for row in found.rows}
     for row in found.rows:
@@ -42,7 +42,7 @@ def differences(found: Comparison) -> bytes:
 
 
 def point(row: Row) -> Point:
-    """Return a row of the plot; a single seed has no interval."""
+    """Return one row of the plot, without an interval if there is only a single seed."""
     mean, low, high = row.interval.mean, row.interval.low, row.interval.high
     if math.isnan(low):
         return Point(row.variant, mean, None, None, row.verdict)

@@ -1,4 +1,4 @@
-"""What `branchmark verify` proved of the head, as one line of a report."""
+"""Summarize in one line of a report what `branchmark verify` proved about the head."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from stages.core.errors import UserError
 
 
 def line(path: Path, commit: str) -> str:
-    """Return what was proved, or why a proof says nothing of `commit`.
+    """Return what was proved, or that the proof does not apply to `commit`.
 
     Raises:
-        UserError: the file is missing, or no proof.
+        UserError: the file is missing or is not a proof.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""A comparison as text: for the terminal, as Markdown for a pull request, as JSON.
+"""Report a comparison as text: for the terminal, as Markdown for a pull request, as JSON.
 
-All have the same order: the answer in a line, all variants together, variants by metrics, what the
-verdicts do not say, what changed, and each row with its interval.
+Terminal and Markdown have one order: the answer in a line, all variants together, variants by
+metric, what the verdicts do not say, what changed, and each row with its interval.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ STYLES = {
 }  # fmt: skip
 OTHER_NUMBERS = "with the same fingerprint and other numbers"
 COLUMNS = ("variant", "metric", "base", "head", "difference [interval]", "verdict")
-SHOWN = 5  # changed inputs in the terminal; `--all` shows every one
+SHOWN = 5  # changed inputs: without `--all` the terminal cuts a longer list; Markdown folds it
 
 
 @dataclass(frozen=True)
 class Pages:
-    """Where a row leads to in MLflow: the run of each side, and both compared; None: nowhere."""
+    """MLflow's pages of a row: the run of each side, and both compared; None if there is none."""
 
     base: str | None = None
     head: str | None = None
     both: str | None = None
 
     def each(self) -> tuple[str | None, ...]:
-        """For the cells of a row, in the order of `COLUMNS`."""
+        """Return the page of each cell of a row, in the order of `COLUMNS`."""
         return (None, None, self.base, self.head, None, self.both)
 
 
@@ -52,7 +52,7 @@ PagesOf = Callable[[Row], Pages]
 
 
 def nowhere(row: Row) -> Pages:
-    """Without a store there are no pages."""
+    """Return no pages, for use without a store."""
     return Pages()
 
 
@@ -60,7 +60,7 @@ def nowhere(row: Row) -> Pages:
 
 
 def verdict(row: Row) -> str:
-    """``▲ better``, ``? cannot tell, about 38 seeds would``, ``▼ worse, 2 of 5 seeds diverge``."""
+    """Return ``? cannot tell, about 38 seeds would`` or ``▼ worse: seeds diverge, 2 of head``."""
     text = f"{MARKS[row.verdict]} {row.verdict}"
     if any(row.diverged):
         sides = zip(("base", "head"), row.diverged, strict=True)
@@ -70,7 +70,7 @@ def verdict(row: Row) -> str:
 
 
 def difference(row: Row) -> str:
-    """``+0.66 [+0.13, +1.18]``."""
+    """Return ``+0.66 [+0.13, +1.18]``; for a single seed, the mean without an interval."""
     digits, interval = row.metric.digits, row.interval
     if math.isnan(interval.low):
         return number(interval.mean, digits, "+")
@@ -78,19 +78,19 @@ def difference(row: Row) -> str:
 
 
 def number(value: float, digits: int, sign: str = "") -> str:
-    """A number, a dash where there is none."""
+    """Return a formatted number, or a dash for NaN."""
     return "—" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
 
 def cells(row: Row) -> list[str]:
-    """A row of the table of all rows."""
+    """Return the cells of a row, in the order of `COLUMNS`."""
     means = [number(value, row.metric.digits) for value in row.means]
     unpaired = "" if row.seeds or math.isnan(row.estimate.error) else " (not paired)"
     return [row.variant, row.metric.short, *means, difference(row) + unpaired, verdict(row)]
 
 
 def cell(row: Row | None) -> str:
-    """A row in the matrix: ``▲ +0.66``; ``? +2.4 ~38`` if about so many seeds would tell."""
+    """Return a row's cell in the matrix: ``▲ +0.66``, or ``? +2.4 ~38`` if 38 seeds would do."""
     if row is None:
         return ""
     shown = number(row.estimate.mean, row.metric.digits, "+")
@@ -98,40 +98,40 @@ def cell(row: Row | None) -> str:
 
 
 def mark(row: Row) -> str:
-    """``▲ better``; ``? ~38``."""
+    """Return the short verdict: ``▲ better`` or ``? ~38``."""
     return f"{MARKS[row.verdict]} {enough(row) or row.verdict}"
 
 
 def enough(row: Row) -> str:
-    """``~38`` if about so many seeds would tell, ``>100``, or nothing."""
+    """Return ``~38`` or ``>100``, the seeds that a row needs, if it cannot tell; else ""."""
     if row.verdict != UNKNOWN:
         return ""
     return f"~{row.needed}" if row.needed else f">{verdicts.MOST}"
 
 
 def legend() -> str:
-    """What the marks of the matrix say."""
+    """Return the legend of the matrix."""
     words = "  ".join(f"{mark} {word}" for word, mark in MARKS.items())
     return f"{words}  (~38: about so many seeds would tell)"
 
 
 def unit(metric: Metric) -> str:
-    """`` points``, or nothing."""
+    """Return `` points`` for a metric in percentage points, else ""."""
     return " points" if metric.scale == 100 else ""
 
 
 def line(row: Row) -> tuple[str, str, str]:
-    """An overall line: ``accuracy points``, the difference and the verdict."""
+    """Return the cells of an overall line: ``accuracy points``, the difference and the verdict."""
     return row.metric.short + unit(row.metric), difference(row), verdict(row)
 
 
 def summary(found: Comparison) -> tuple[str, str, str]:
-    """The header of the overall lines."""
+    """Return the header of the overall lines."""
     return found.overall[0].variant, "difference [interval]", "verdict"
 
 
 def headline(found: Comparison) -> str:
-    """The answer in one line: ``3 better, 1 worse, 12 same, 48 cannot tell``."""
+    """Return the answer in one line: ``3 better, 1 worse, 12 same, 48 cannot tell``."""
     count = Counter(row.verdict for row in found.rows)
     parts = [variants(len(found.conflicts), OTHER_NUMBERS)] if found.conflicts else []
     parts += [f"{count[verdict]} {verdict}" for verdict in MARKS if count[verdict]]
@@ -146,12 +146,12 @@ def headline(found: Comparison) -> str:
 
 
 def variants(count: int, what: str) -> str:
-    """``1 variant added``, ``2 variants added``."""
+    """Return ``1 variant added`` or ``2 variants added``."""
     return f"{count} variant{'s' * (count != 1)} {what}"
 
 
 def tags(found: Comparison) -> dict[str, str]:
-    """The overall lines as tags of MLflow: ``compare.loss_gap: ▲ better, -0.0126 [...]``."""
+    """Return the overall lines as MLflow tags: ``compare.loss_gap: ▲ better, -0.0126 [...]``."""
     lines = {
         row.metric.score: f"{verdict(row)}, {difference(row)}{unit(row.metric)}, {row.variant}"
         for row in found.overall
@@ -161,12 +161,12 @@ def tags(found: Comparison) -> dict[str, str]:
 
 
 def first(found: Comparison, proof: str) -> list[str]:
-    """What must be known before the answer: that the head has not been run, what was proved."""
+    """Return what comes before the answer: that the head has not been run, and what was proved."""
     return [*not_run(found.head), *([proof] if proof else [])]
 
 
 def warnings(found: Comparison) -> list[str]:
-    """A sentence for each thing that a verdict does not say."""
+    """Return a sentence for each thing that the verdicts do not say."""
     conflicts = [
         f"{each.variant}: same fingerprint, other numbers: {each.score} of seed {each.seed} is "
         f"{each.base} in {found.base.name} and {each.head} in {found.head.name}"
@@ -185,7 +185,7 @@ def warnings(found: Comparison) -> list[str]:
 
 
 def method(found: Comparison) -> str:
-    """How the verdicts came about."""
+    """Return a sentence on how the verdicts are reached."""
     seeds = sorted({row.estimate.seeds for row in found.rows})
     many = " or ".join(map(str, seeds)) or "no"
     effects = ", ".join(
@@ -198,12 +198,12 @@ def method(found: Comparison) -> str:
 
 
 def command(found: Comparison) -> str:
-    """What gives the same report at any time, in any clone."""
+    """Return the command that gives the same report at any time, in any clone."""
     return " ".join(["branchmark compare", found.base.commit, found.head.commit]).strip()
 
 
 def inputs(changes: Changes) -> list[list[str]]:
-    """What changed, as rows: what, base, head; long values are cut."""
+    """Return what changed, as rows of what, base and head; long values are cut."""
     rows = [[place, *pair] for place, pair in changes.params.items()]
     rows += [[place, *pair] for place, pair in changes.libraries.items()]
     if changes.data:
@@ -213,7 +213,7 @@ def inputs(changes: Changes) -> list[list[str]]:
 
 
 def title(found: Comparison) -> str:
-    """``main (1a2b3c4) → working tree``; a commit without a name stands there once."""
+    """Return ``main (1a2b3c4) → working tree``; a side without a name shows only its hash."""
     return " → ".join(
         side.name if side.commit[:7] in ("", side.name) else f"{side.name} ({side.commit[:7]})"
         for side in (found.base, found.head)
@@ -221,7 +221,7 @@ def title(found: Comparison) -> str:
 
 
 def matrix(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
-    """The rows by variant, and by the metric's score."""
+    """Return the rows by variant and by the metric's score."""
     found: dict[str, dict[str, Row]] = {}
     for row in rows:
         found.setdefault(row.variant, {})[row.metric.score] = row
@@ -239,7 +239,7 @@ def terminal(
     proof: str = "",
     every: bool = False,
 ) -> None:
-    """Print the answer, the matrix and what changed; each row with its interval where `every`."""
+    """Print the answer, the matrix and what changed; if `every`, also each row's interval."""
     for sentence in first(found, proof):
         console.print(told(sentence, "bold" if sentence == proof else STYLES[WORSE]))
     console.print(told(title(found), "bold"))
@@ -275,19 +275,19 @@ def terminal(
 
 
 def told(text: str, style: str = "") -> Text:
-    """Text of a branch for the terminal."""
+    """Return a branch's text, made safe for the terminal."""
     return Text(escape.line(text), style=style)
 
 
 def plain_table(*columns: str, gap: int = 2) -> Table:
-    """A narrow table: no lines but that below the header, columns apart by `gap`."""
+    """Return a narrow table, with a line only below the header and `gap` between columns."""
     return Table(
         *columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap - 1, 0, 0), show_edge=False
     )
 
 
 def colored(row: Row | None, pages: PagesOf) -> Text:
-    """A cell of the matrix, as a link where it leads somewhere."""
+    """Return a cell of the matrix, linked to its page if it has one."""
     if row is None:
         return Text()
     url = pages(row).both
@@ -300,7 +300,7 @@ def colored(row: Row | None, pages: PagesOf) -> Text:
 def as_markdown(
     found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = ""
 ) -> str:
-    """For a job summary or a comment: what was proved, the answer, the matrix; details folded."""
+    """Return Markdown for a job summary or a comment, with the details folded."""
     safe = escape.markdown
     parts = [f"**{safe(sentence)}**" for sentence in first(found, proof)]
     parts += [f"### {safe(title(found))}", f"**{safe(headline(found))}**"]
@@ -336,7 +336,7 @@ def as_markdown(
 
 
 def folded(summary: str, text: str) -> str:
-    """Text that a click unfolds."""
+    """Return text that a click unfolds."""
     return f"<details><summary>{summary}</summary>\n\n{text}\n</details>"
 
 
@@ -344,7 +344,7 @@ def folded(summary: str, text: str) -> str:
 
 
 def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof: str = "") -> str:
-    """Everything, for other programs: each seed's values of both sides as well."""
+    """Return everything for other programs, including each seed's values on both sides."""
     content = {
         "base": {"name": found.base.name, "commit": found.base.commit},
         "head": {"name": found.head.name, "commit": found.head.commit},
@@ -369,7 +369,7 @@ def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof
 
 
 def content_of(row: Row) -> dict[str, Any]:
-    """A row for JSON; null where there is no number."""
+    """Return a row for JSON, with None for NaN."""
     numbers: Sequence[float] = (
         *row.means, row.estimate.mean, row.interval.low, row.interval.high, row.estimate.scatter,
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""What git holds of a revision: parameters, results and curves; nothing is checked out.
+"""Read a revision's parameters, results and curves from git, without a checkout.
 
-A comparison needs no more than this, so it works on a bare clone without DVC's cache. Revisions
-from before there was `reports/results/` are read from their `reports/metrics.json`.
+A comparison needs nothing else, so it works on a bare clone without DVC's cache. Revisions older
+than `reports/results/` are read from their `reports/metrics.json`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,20 +30,20 @@ from stages.vcs.lockfile import Lock
 WORKING_TREE = "working tree"
 CURVES = ("variant", "seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 RESULTS, OLD_RESULTS = "reports/results", "reports/metrics.json"
-CURVES_LARGEST = 4 * LARGEST  # 200 variants with 40 seeds of 40 epochs
+CURVES_LARGEST = 4 * LARGEST  # bytes: enough for 200 variants with 40 seeds of 40 epochs
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What git holds of a revision.
+    """The parameters, results and curves of a revision.
 
     Attributes:
-        name: as it was asked for: a branch, a tag, a commit, or the working tree.
+        name: the branch, tag or commit that was asked for, or "working tree".
         commit: the full hash; "" for the working tree.
-        params: `params.yaml`, as plain values: an older revision has an older schema.
-        lock: the stages of `dvc.lock` by name.
-        results: of every variant, by its name.
-        curves: `reports/curves.csv`; empty where the revision has none.
+        params: `params.yaml` as plain values, because an older revision has an older schema.
+        lock: the stages of `dvc.lock`, by name.
+        results: the result of each variant, by name.
+        curves: `reports/curves.csv`; empty if the revision has none.
         unread: a sentence for each variant, or stage of `dvc.lock`, that cannot be read.
     """
 
@@ -56,11 +57,11 @@ class Snapshot:
 
 
 def snapshot(revision: str | None) -> Snapshot:
-    """Return what git holds of `revision`; of the working tree where it is None.
+    """Return the snapshot of `revision`, or of the working tree if it is None.
 
     Raises:
-        UserError: there is no such revision, it has no results, or one of its files cannot be
-            read, as in the middle of a merge. Of its results each fails alone.
+        UserError: the revision does not exist or has no results, or a file cannot be read, as in
+            the middle of a merge. An invalid result does not raise; it goes to `unread`.
     """
     commit = "" if revision is None else refs.resolve(revision)
     name = WORKING_TREE if revision is None else revision
@@ -95,7 +96,7 @@ def snapshot(revision: str | None) -> Snapshot:
 
 
 def of_today(commit: str) -> tuple[dict[str, Result], dict[str, str]]:
-    """Return the results of variants, and why there are none of others."""
+    """Return the results by variant, and for the others by name why they cannot be read."""
     found: dict[str, Result] = {}
     unread: dict[str, str] = {}
     for path, content in folder(commit, RESULTS):
@@ -103,7 +104,7 @@ def of_today(commit: str) -> tuple[dict[str, Result], dict[str, str]]:
         try:
             untrusted.text(name, VARIANT, "variant", path)
             if content is None:
-                raise Refused("too large")
+                raise Refused("too large, or a link out of the project")
             found[name] = Result.parse(content)
         except ValueError as error:
             unread[name] = f"{path}: {error}"
@@ -111,14 +112,14 @@ def of_today(commit: str) -> tuple[dict[str, Result], dict[str, str]]:
 
 
 def params_of(content: bytes) -> dict[str, Any]:
-    """Return the sections of a `params.yaml`; raises ValueError where it has others than sections
-    where today's has them."""
+    """Return the content of a `params.yaml`; raise ValueError if it is empty or malformed."""
     found = untrusted.mapping(untrusted.yaml(content, typed=True))
     if not found:
         raise Refused("no keys and values")
     for name in ("train", "prepare", "compare", "target"):
-        untrusted.mapping(found.get(name), name)
-    train = untrusted.mapping(found.get("train"))
+        if name in found:
+            found[name] = untrusted.mapping(found[name], name)
+    train = found.get("train", {})
     if "epochs" in train:
         untrusted.number(train["epochs"], 1, EPOCHS, "train.epochs", integer=True)
     results.numbers(train.get("seeds"))
@@ -126,7 +127,7 @@ def params_of(content: bytes) -> dict[str, Any]:
 
 
 def curves_of(content: bytes) -> pd.DataFrame:
-    """Return the curves of a revision; raises ValueError where they are none."""
+    """Return the curves of a revision; raise ValueError if the content is not valid."""
     kinds = {"variant": "str", "seed": "int64", "epoch": "int64"}
     types = kinds | dict.fromkeys(CURVES[len(kinds) :], "float64")
     text = io.StringIO(untrusted.decoded(content, CURVES_LARGEST))
@@ -142,16 +143,16 @@ def curves_of(content: bytes) -> pd.DataFrame:
 
 
 def ordered(found: Mapping[str, Result], curves: pd.DataFrame) -> dict[str, Result]:
-    """Return results in the order of the curves, which is that of `params.yaml`."""
+    """Return the results in the order of the curves, which follows `params.yaml`."""
     names = dict.fromkeys([*(str(name) for name in curves["variant"].unique()), *found])
     return {name: found[name] for name in names if name in found}
 
 
 def file(commit: str, path: str, largest: int) -> bytes | None:
-    """Return a file of a commit, or of the working tree where the commit is ""; None without.
+    """Return a file of a commit, or of the working tree if `commit` is ""; None if it is missing.
 
     Raises:
-        UserError: it is too large, or a link that leads out of the project.
+        UserError: the file has more than `largest` bytes, or is a link out of the project.
     """
     if commit:
         return refs.file(commit, path, largest)
@@ -168,10 +169,14 @@ def file(commit: str, path: str, largest: int) -> bytes | None:
 
 
 def folder(commit: str, path: str) -> Iterator[tuple[str, bytes | None]]:
-    """Go through the JSON files of a folder by their paths; None for one that is too large."""
+    """Yield the path and content of each JSON file in a folder; the content is None if the file is
+    too large or, in the working tree, a link out of the project."""
     if not commit:
         for each in sorted(Path(path).glob("*.json")):
-            yield str(each), file("", str(each), LARGEST)
+            content = None
+            with suppress(UserError):
+                content = file("", str(each), LARGEST)
+            yield str(each), content
         return
     names: dict[str, list[str]] = {}
     for name, sha in refs.listing(commit, *refs.SAID).items():
@@ -182,19 +187,18 @@ def folder(commit: str, path: str) -> Iterator[tuple[str, bytes | None]]:
 
 
 def not_run(side: Snapshot) -> list[str]:
-    """Return a sentence if a side's `params.yaml` asks for what has not been run: its numbers are
-    then those of before. DVC keeps in `dvc.lock` what each stage has read."""
+    """Return a sentence if a side's `params.yaml` asks for something that has not been run, since
+    its numbers are then outdated. `dvc.lock` records the parameters that each stage read."""
     asked: dict[str, None] = {}
     for stage in side.lock.values():
-        read = stage.get("params", {}).get("params.yaml", {}) if isinstance(stage, Mapping) else {}
-        for place, value in read.items() if isinstance(read, Mapping) else ():
+        for place, value in stage.get("params", {}).get("params.yaml", {}).items():
             now = at(side.params, str(place))
             if now is None or written(now) == written(value) or place == "compare":
-                continue  # `compare` decides what is said of numbers, not which they are
+                continue  # `compare` affects the verdicts, not the numbers
             asked[str(place)] = None
     try:
         names = [variant.name for variant in params.parse(side.params).variants()]
-    except UserError:  # told by the commands that run something
+    except UserError:  # the commands that run something report it
         names = []
     known = {*side.results, *side.unread}
     asked |= dict.fromkeys(name for name in names if name not in known)
@@ -209,14 +213,14 @@ def not_run(side: Snapshot) -> list[str]:
 
 
 def at(values: Any, place: str) -> Any:
-    """Return what is at a place like ``optimizers.adam``, None where nothing is."""
+    """Return the value at a dotted key like ``optimizers.adam``, or None if there is none."""
     for key in place.split("."):
         values = values.get(key) if isinstance(values, Mapping) else None
     return values
 
 
 def written(value: Any) -> Any:
-    """Return a value as one that is read as text compares with it: ``1e-3`` is ``0.001``."""
+    """Return a value in a form that equals that of its text in `dvc.lock`: ``1e-3`` is 0.001."""
     if isinstance(value, Mapping):
         return {str(key): written(each) for key, each in value.items()}
     if isinstance(value, list):

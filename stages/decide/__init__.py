@@ -1,1 +1,1 @@
-"""`branchmark decide`: further seeds of both sides, trained until rows say something."""
+"""`branchmark decide`: train further seeds of both sides until rows are decided."""

@@ -1,5 +1,5 @@
-"""What `branchmark decide` does: train groups of further seeds of both sides until rows say
-something, and judge them at each look by the levels of `stages.decide.sequential`."""
+"""Run `branchmark decide`: train further seeds of both sides in groups until rows are decided, and
+judge the rows at each look by the levels of `stages.decide.sequential`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stages.repro import capacity
 from stages.repro.progress import Screen
 from stages.repro.schedule import carry_out
 
-GROUP = 5  # seeds that are trained before the next look
+GROUP = 5  # seeds to train before the next look
 OPEN = (UNKNOWN, FEW)
 METHOD = (
     "rows with more seeds: judged after each group of {} seeds, by intervals that are all right at "
@@ -32,13 +32,13 @@ METHOD = (
 
 @dataclass
 class Judged:
-    """The rows of a comparison, as far as they are known.
+    """The rows of a comparison as judged so far.
 
     Attributes:
-        rows: by variant and score; one that says something is never judged again.
-        p_values: of rows of at least three seeds; of those that were looked at repeatedly the
-            smallest repeated one.
-        open: the keys of those for which seeds are trained.
+        rows: the rows by variant and score; a decided one is never judged again.
+        p_values: the p-values of rows with at least three seeds, by the same keys; for a row that
+            was judged at a look, the smallest repeated p-value so far.
+        open: the keys of the undecided rows for which seeds are trained.
     """
 
     rows: dict[tuple[str, str], Row]
@@ -47,7 +47,7 @@ class Judged:
 
     @classmethod
     def of(cls, rows: Iterable[Row], variants: Collection[str] = ()) -> Judged:
-        """Begin with what `compare` says; open are the rows of the variants that it cannot tell."""
+        """Start from the rows of `compare`; open undecided rows of `variants`, or all if empty."""
         begun = cls({key(row): row for row in rows})
         for each, row in begun.rows.items():
             if row.verdict in OPEN and (row.variant in variants or not variants):
@@ -58,12 +58,12 @@ class Judged:
 
     @property
     def variants(self) -> list[str]:
-        """Those that need more seeds."""
+        """The variants that need more seeds."""
         return list(dict.fromkeys(row.variant for k, row in self.rows.items() if k in self.open))
 
     def look(self, now: Iterable[Row], looks: Looks, number: int, settings: judge.Settings) -> None:
-        """Judge the open rows, given what was measured by now; those that say something are
-        closed."""
+        """Judge the open rows by their current values `now`, and close those that are decided;
+        `number` is the look, counted from 0."""
         found = {key(row): row for row in now if key(row) in self.open}
         for each, row in found.items():
             if row.estimate.seeds >= verdicts.ENOUGH:
@@ -79,20 +79,20 @@ class Judged:
 
 
 def key(row: Row) -> tuple[str, str]:
-    """Return what a row is known by."""
+    """Return the key of a row: its variant and score."""
     return row.variant, row.metric.score
 
 
 def decide(
     base: Snapshot, head: Snapshot, variants: Sequence[str], up_to: int, console: Console
 ) -> tuple[Comparison, list[int]]:
-    """Train seeds until every row says something, or there are `up_to` of them.
+    """Train seeds until every row of `variants` (of all if empty) is decided, or there are `up_to`.
 
     Returns:
-        The comparison with all seeds, and their numbers.
+        The comparison with the rows as last judged, and all seeds (none if no row was open).
 
     Raises:
-        UserError: a variant is not compared, a training fails, or there is nothing to train.
+        UserError: a variant is not compared, a training fails, or `up_to` allows no more seeds.
     """
     catch_termination()
     before = judge.compare(base, head)
@@ -104,10 +104,10 @@ def decide(
     judged = Judged.of(before.rows, variants)
     seeds = sorted({n for v in judged.variants for s in (base, head) for n in s.results[v].seeds})
     if not judged.open:
-        console.print("every row says something: no more seeds are needed")
-        return before, seeds
+        console.print("every row is decided: no more seeds are needed")
+        return before, []
     if up_to <= len(seeds):
-        raise UserError(f"--up-to {up_to}: there are {len(seeds)} seeds already; name more")
+        raise UserError(f"--up-to {up_to}: there are {len(seeds)} seeds already; choose more")
     new = (number for number in range(1, up_to + len(seeds) + 1) if number not in seeds)
     counts = [*range(len(seeds), up_to, GROUP), up_to]
     looks = Looks(tuple(counts), max(judge.overlap(base), judge.overlap(head)))
@@ -142,7 +142,7 @@ def opened(judged: Judged) -> list[Row]:
 def told(
     judged: Judged, count: int, up_to: int, seconds: float, first: int, console: Console
 ) -> None:
-    """Print how far it is, and how long the rest takes at most."""
+    """Print the progress, and how many minutes the rest takes at most."""
     left = len(judged.open)
     line = f"{count} of {up_to} seeds: {left} row{'s' * (left != 1)} cannot be told yet"
     if left and count < up_to:
@@ -152,7 +152,7 @@ def told(
 
 
 def train(backend: Backend, variants: list[str], seeds: list[int], console: Console) -> None:
-    """Train seeds of variants on both sides; raise UserError where one fails."""
+    """Train seeds of variants on both sides; raise UserError if a training fails."""
     work: dict[str, set[str]] = {}
     steps: dict[str, int] = {}
     for name, side in zip(("base", "head"), backend.sides, strict=True):

@@ -1,7 +1,7 @@
-"""Two revisions in temporary git work trees, and further seeds trained in them.
+"""Check out two revisions in temporary git work trees, and train further seeds there.
 
-Nothing of what is trained is lost: finished seeds go to this project's `.dvc/tmp/seeds`, where any
-training of the same result finds them by their fingerprint, that of `branchmark repro` included.
+No training is lost: finished seeds go to this project's `.dvc/tmp/seeds`. Any later training of the
+same result, also by `branchmark repro`, finds them there by their fingerprint.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SETTINGS = ("-c", "core.autocrlf=false", "-c", f"core.hooksPath={os.devnull}")
 
 @contextmanager
 def trainable() -> Iterator[None]:
-    """Keep the user's settings from what a side runs, as a proof does; but finished seeds count."""
+    """Hide the user's settings from a side's programs, as a proof does; reuse finished seeds."""
     with scrubbed():
         del os.environ[FORCE]
         yield
@@ -55,15 +55,15 @@ def trainable() -> Iterator[None]:
 
 @contextmanager
 def checked_out(side: Snapshot) -> Iterator[tuple[Path, Path]]:
-    """Check a side out in a git work tree of its own, the working tree with what is not committed;
-    yield the project's root in it, and an empty folder. Both are removed however the block ends.
+    """Check a side out in its own git work tree (the working tree with its uncommitted changes);
+    yield the project's root in it, and an empty folder. Remove both however the block ends.
 
     Raises:
-        GitError: git cannot check it out.
+        UserError: git cannot check the side out, or it is too old to be given more seeds.
     """
     inside = git.git("rev-parse", "--show-prefix")
     with ExitStack() as stack:
-        with deferred():  # a signal in between would find a folder that nobody removes
+        with deferred():  # a signal in between would leave the folder behind
             folder = Path(tempfile.mkdtemp(prefix="branchmark-decide-")).resolve()
             stack.callback(git.run, "worktree", "prune")
             stack.callback(removed, folder)
@@ -87,7 +87,7 @@ def checked_out(side: Snapshot) -> Iterator[tuple[Path, Path]]:
 
 
 def take_changes(root: Path) -> None:
-    """Bring what is not committed of the inputs of this working tree into another one."""
+    """Copy this working tree's inputs, as they are now, to the project at `root`."""
     listed = git.git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *INPUTS)
     for name in filter(None, listed.split("\0")):
         source, target = Path(name), root / name
@@ -101,9 +101,9 @@ class Side:
     """A side that is checked out.
 
     Args:
-        snapshot: what git holds of it.
-        root, scratch: as `checked_out` yields them.
-        jobs: how many programs it may run at once.
+        snapshot: the side's snapshot.
+        root, scratch: the folders that `checked_out` yields.
+        jobs: how many programs the side may run at once.
     """
 
     def __init__(self, snapshot: Snapshot, root: Path, scratch: Path, jobs: int) -> None:
@@ -122,10 +122,10 @@ class Side:
             self.ready = True
 
     def work(self, variants: Collection[str], seeds: list[int]) -> dict[str, set[str]]:
-        """Return the steps that train seeds of variants, each with those that it waits for.
+        """Write the seeds to `params.yaml`; return the training steps, each with those it needs.
 
         Raises:
-            UserError: this side's `dvc.lock` has no such variant.
+            UserError: this side's `dvc.lock` lacks a variant.
         """
         set_seeds(self.root / PARAMS, seeds)
         steps: dict[str, set[str]] = {} if self.ready else {FETCH: set(), PREPARE: {FETCH}}
@@ -146,10 +146,10 @@ class Side:
         return steps
 
     def trained(self, variants: Collection[str]) -> Snapshot:
-        """Return the snapshot with all seeds of these variants that there are now.
+        """Return the snapshot with all seeds of these variants trained so far.
 
         Raises:
-            UserError: what was trained is not what the side's results are of.
+            UserError: a known seed has another fingerprint now.
         """
         results = dict(self.snapshot.results)
         target = self.snapshot.params.get("target", {}).get("validation_accuracy", 1.0)
@@ -172,20 +172,20 @@ KNOWN = ("validation_loss", "validation_accuracy", "loss_gap", "epochs_to_target
 
 
 def known_of(rows: Sequence[Row], target: float) -> Scores:
-    """Return the scores of a seed that follow from its history: the finished network is measured by
-    `evaluate` alone, and the loss of its last epoch only tells whether it diverged."""
+    """Return the scores of a seed that follow from its history. Only `evaluate` measures the
+    finished network; here the training loss of the last epoch only tells whether it diverged."""
     measured = {"train_loss": finite(rows[-1]["loss"])}
     return {k: v for k, v in scores.of_seed(measured, rows, target).items() if k in KNOWN}
 
 
 def set_seeds(file: Path, seeds: list[int]) -> None:
-    """Write the seeds into a `params.yaml`, whose comments and order stay as they are."""
+    """Write the seeds into a `params.yaml`; keep its comments and order."""
     yaml = YAML()
     yaml.width = 4096
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(file.read_text(encoding="utf-8"))
-    content["train"]["seeds"][:] = seeds  # in place, so that it stays written as it was
+    content["train"]["seeds"][:] = seeds  # in place, to keep the list's style
     with tempfile.TemporaryFile("w+", encoding="utf-8") as stream:
         yaml.dump(content, stream)
         stream.seek(0)
@@ -193,7 +193,7 @@ def set_seeds(file: Path, seeds: list[int]) -> None:
 
 
 class Backend:
-    """Runs the programs of both sides: a step is the side's number and its own step."""
+    """Runs the programs of both sides. A step is "base" or "head", a space, and the side's step."""
 
     def __init__(self, sides: tuple[Side, Side]) -> None:
         self.sides = sides
@@ -201,37 +201,37 @@ class Backend:
         self.executor: Executor = ThreadPoolExecutor(self.jobs)
 
     def slots(self) -> int:
-        """Return the same at all times."""
+        """Return how many programs run at once; it never changes."""
         return self.jobs
 
     def split(self, step: str) -> tuple[Side, str]:
-        """Return the side and its own step."""
+        """Return the side of a step, and the side's name for it."""
         number, _, own = step.partition(" ")
         return self.sides[number == "head"], own
 
     def task(self, step: str) -> Callable[[], Ended]:
-        """Return what runs a step."""
+        """Return the function that runs a step."""
         side, own = self.split(step)
         return side.programs.task(own)
 
     def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
-        """Return how programs ended."""
+        """Return the outcomes of programs, by step."""
         return self.sides[0].programs.finish(ended)
 
     def epochs(self, step: str) -> int:
-        """Return how many epochs of a training have ended by now."""
+        """Return how many epochs of a training have ended so far."""
         side, own = self.split(step)
         return side.programs.epochs(own)
 
     def close(self) -> None:
-        """End all that still runs."""
+        """Stop all programs that are still running."""
         for side in self.sides:
             side.programs.close()
         self.executor.shutdown(cancel_futures=True)
 
 
 def failed(logs: dict[str, Outcome]) -> str:
-    """Return what failed programs said, for a person."""
+    """Return a line for each failed program with the last line that it printed."""
     lines = []
     for step, outcome in logs.items():
         if outcome.state == "failed":

@@ -1,1 +1,1 @@
-"""`branchmark verify`: a revision's numbers, proved by doing them again."""
+"""`branchmark verify`: prove a revision's numbers by producing them again."""

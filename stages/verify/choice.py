@@ -1,4 +1,4 @@
-"""Which variants to prove: by name, those that a branch changes, or a few by the commit's hash."""
+"""Choose the variants to prove: those that a branch changes, or a few by the commit's hash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stages.verify.recorded import METRICS, RESULTS, Revision
 
 
 def sample(names: Collection[str], number: int, commit: str) -> list[str]:
-    """Return `number` of the variants; author and reviewer of a commit get the same ones."""
+    """Return a sample of `number` variants; a commit's author and reviewer get the same ones."""
 
     def drawn(name: str) -> str:
         return hashlib.sha256(f"{commit}{name}".encode()).hexdigest()
@@ -18,13 +18,13 @@ def sample(names: Collection[str], number: int, commit: str) -> list[str]:
 
 
 def changed(before: Revision, after: Revision) -> list[str]:
-    """Return the variants of `after` whose output, fingerprint or reported numbers are others than
-    in `before`, and those that `before` does not have."""
+    """Return the variants of `after` whose output, fingerprint or reported numbers differ from
+    `before`, and those that `before` does not have."""
     return [name for name in after.names if said(before, name) != said(after, name)]
 
 
 def said(revision: Revision, name: str) -> tuple[object, ...]:
-    """Return all that a revision says of a variant's result."""
+    """Return everything that a revision records about a variant's result."""
     variant = revision.variants.get(name)
     files = (f"{folder}/{name}.json" for folder in (RESULTS, METRICS))
     return (
@@ -35,7 +35,7 @@ def said(revision: Revision, name: str) -> tuple[object, ...]:
 
 
 def others(before: Revision, after: Revision) -> list[str]:
-    """Return the files that stages write about all variants and that are others than before."""
+    """Return the changed files that stages write about all variants together."""
     return [
         path
         for path in sorted(after.outputs & (before.reports.keys() | after.reports.keys()))

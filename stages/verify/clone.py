@@ -1,4 +1,4 @@
-"""A commit in a clone of its own, in the temporary folder, with an environment of its own."""
+"""Check a commit out in a temporary clone, with a clean environment."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from stages.tracking import TRACKING
 from stages.vcs import git
 from stages.vcs.dvc import FORCE
 
-# Whatever could lead a program of the clone to this project's store, cache or repository, or to
-# another copy of its code
+# Prefixes of variables that could lead a program of the clone to this project's store, cache or
+# repository, or to another copy of its code
 SCRUBBED = ("BRANCHMARK_", "DVC_", "GIT_", "MLFLOW_", "PYTHON")
-# The user's own settings must change no byte and run nothing
+# The user's own git settings must not change any byte or run any hook
 SETTINGS = ("core.autocrlf=false", f"core.hooksPath={os.devnull}")
 
 
 @contextmanager
 def scrubbed() -> Iterator[None]:
-    """Take out of the environment what a proof must not depend on, for as long as the block runs:
-    programs record nothing in MLflow and take no finished seed over."""
+    """Remove from the environment what a proof must not depend on, while the block runs. Programs
+    then record nothing in MLflow and reuse no finished seeds."""
     before = dict(os.environ)
     for name in before:
         if name.startswith(SCRUBBED):
             del os.environ[name]
     os.environ.update({TRACKING: "off", FORCE: "1"})
-    if VARIABLE in before:  # programs run in another folder
+    if VARIABLE in before:  # absolute, because programs run in another folder
         os.environ[VARIABLE] = str(Path(before[VARIABLE]).resolve())
     try:
         yield
@@ -42,17 +42,17 @@ def scrubbed() -> Iterator[None]:
 
 @contextmanager
 def cloned(commit: str) -> Iterator[tuple[Path, Path]]:
-    """Check a commit out in a clone, which borrows this repository's objects and nothing else;
-    yield the project's root in it, and an empty folder beside it.
+    """Check a commit out in a clone that borrows only this repository's objects; yield the
+    project's root in it, and an empty folder beside it.
 
-    Both are removed however the block ends, Ctrl-C included.
+    Remove both however the block ends, also on Ctrl-C.
 
     Raises:
-        GitError: git cannot clone it.
+        GitError: git cannot clone the repository or check the commit out.
     """
     top, inside = git.git("rev-parse", "--show-toplevel"), git.git("rev-parse", "--show-prefix")
     with ExitStack() as stack:
-        with deferred():  # a signal in between would find a folder that nobody removes
+        with deferred():  # a signal in between would leave the folder behind
             folder = Path(tempfile.mkdtemp(prefix="branchmark-verify-"))
             stack.callback(removed, folder)
         root, scratch = folder / "project", folder / "scratch"
@@ -65,6 +65,6 @@ def cloned(commit: str) -> Iterator[tuple[Path, Path]]:
 
 
 def removed(folder: Path) -> None:
-    """Remove a folder; a signal waits for the end of it."""
+    """Remove a folder; defer signals until it is gone."""
     with deferred():
         shutil.rmtree(folder, ignore_errors=True)

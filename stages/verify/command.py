@@ -1,10 +1,9 @@
-"""What `branchmark verify` does: choose, train, evaluate, compare; nothing is left behind."""
+"""Run `branchmark verify`: choose, train, evaluate and compare; leave nothing behind."""
 
 from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stages.core.errors import UserError, terminate
+from stages.core.errors import UserError, catch_termination
 from stages.core.text import plain
 from stages.repro.progress import Screen
 from stages.repro.schedule import Outcome, carry_out
@@ -27,13 +26,13 @@ from stages.verify.programs import EVALUATE, FETCH, MACHINE, PLOT, PREPARE, Prog
 from stages.verify.proof import Proof, Row
 from stages.verify.recorded import Revision
 
-IDENTITY = "stages/training/identity.py"  # without it a revision's results depend on the CPU
+IDENTITY = "stages/training/identity.py"  # results of revisions without it depend on the CPU
 RAW = Path("data/raw")
 
 
 @dataclass
 class Asked:
-    """What to prove: by default all of a revision."""
+    """What to prove: by default, everything in HEAD."""
 
     variants: list[str] = field(default_factory=list)
     sample: int | None = None
@@ -43,12 +42,12 @@ class Asked:
 
 
 def verify(asked: Asked, console: Console) -> Proof:
-    """Prove what is asked for, and tell on the way how far it is.
+    """Prove what is asked for, and show the progress.
 
     Raises:
-        UserError: there is no such revision or variant, or the revision has nothing to prove.
+        UserError: the revision or a variant does not exist, or the revision cannot be proved.
     """
-    signal.signal(signal.SIGTERM, terminate)
+    catch_termination()
     (commit,) = refs.named([asked.rev])
     revision = recorded.read(commit.sha)
     if unknown := sorted(set(asked.variants) - set(revision.names)):
@@ -73,7 +72,7 @@ def verify(asked: Asked, console: Console) -> Proof:
 
 
 def chosen(asked: Asked, revision: Revision, root: Path, console: Console) -> list[str]:
-    """Return the variants to prove, with the sources of those that reuse another's layers."""
+    """Return the variants to prove, and the sources of those that reuse another's layers."""
     names = asked.variants or revision.names
     if asked.since is not None:
         (since,) = refs.named([asked.since])
@@ -99,8 +98,8 @@ def chosen(asked: Asked, revision: Revision, root: Path, console: Console) -> li
 
 
 def stale(root: Path) -> set[str]:
-    """Return the stages whose code or parameters are others than `dvc.lock` has: a branch that was
-    not reproduced has its old numbers still.
+    """Return the stages whose command, code or parameters differ from `dvc.lock`: a branch that was
+    not reproduced still has its old numbers.
 
     Raises:
         UserError: DVC cannot read the revision's files.
@@ -116,7 +115,7 @@ def stale(root: Path) -> set[str]:
 
 
 def edited(changes: list[object]) -> bool:
-    """Whether a stage's command, code or parameters changed; a clone has no data and no outputs."""
+    """Return whether command, code or parameters changed; a clone has no data and no outputs."""
     for change in changes:
         if not isinstance(change, dict):
             return True  # "changed command"
@@ -127,7 +126,7 @@ def edited(changes: list[object]) -> bool:
 
 
 class Attempt:
-    """Trains and evaluates variants in a clone, and compares them with what the revision says."""
+    """Trains and evaluates variants in a clone, and compares them with the revision's records."""
 
     def __init__(
         self, revision: Revision, names: list[str], programs: Programs, console: Console
@@ -141,10 +140,10 @@ class Attempt:
         self.screen = Screen(steps, programs.epochs, console)
         self.outcomes: dict[str, Outcome] = {}
         self.made: dict[str, bytes] = {}
-        self.untried = ""  # why what is about all variants could not be tried
+        self.untried = ""  # why the reports about all variants could not be tried
 
     def rows(self) -> list[Row]:
-        """Do it all again and return what came of it."""
+        """Train and evaluate the variants, and return a row for each thing tried."""
         with self.screen.shown():
             self.train()
             trained = [n for n, each in self.recorded.items() if self.ok(each.stage)]
@@ -157,11 +156,11 @@ class Attempt:
         return rows
 
     def ok(self, step: str) -> bool:
-        """Whether a program ended well."""
+        """Return whether a program ran and did not fail."""
         return step in self.outcomes and self.outcomes[step].state != "failed"
 
     def run(self, work: dict[str, set[str]]) -> None:
-        """Run programs, each in its turn."""
+        """Run programs, each after those that it waits for, and print the logs of failed ones."""
         report = carry_out(work, self.programs, self.screen.started, self.screen.ended)
         self.outcomes |= report.outcomes
         for step in report.failed:
@@ -169,7 +168,7 @@ class Attempt:
             self.console.print(plain(report.outcomes[step].log.strip()), markup=False)
 
     def train(self) -> None:
-        """Train the variants, sources of others first."""
+        """Train the variants, each after its source."""
         work: dict[str, set[str]] = {MACHINE: set(), FETCH: set(), PREPARE: {FETCH}}
         for each in self.recorded.values():
             source = self.recorded.get(each.source)
@@ -182,10 +181,10 @@ class Attempt:
             ) from None
 
     def evaluate(self, names: list[str]) -> dict[str, str]:
-        """Evaluate trained variants, and what is about all where all are; return those that could
-        not be evaluated, and why."""
+        """Evaluate trained variants, and make the reports about all variants if all were trained;
+        return by name why variants could not be evaluated."""
         reports = self.programs.root / "reports"
-        if reports.exists():  # so that what is compared is what was made
+        if reports.exists():  # so that only newly made reports are compared
             reports.rename(self.programs.scratch / "committed")
         everything = self.everything and names == self.names
         self.programs.evaluated = [] if everything else names
@@ -196,7 +195,7 @@ class Attempt:
             return {}
         self.untried = self.why(EVALUATE)
         failed = {}
-        for name in names:  # one that fails must not take the others with it
+        for name in names:  # so that one failure does not affect the others
             self.programs.evaluated = [name]
             self.run({EVALUATE: set()})
             self.made |= self.programs.made()
@@ -205,7 +204,7 @@ class Attempt:
         return failed
 
     def row(self, name: str, failed: str) -> Row:
-        """Return what came of a variant, whose evaluation failed or not."""
+        """Return the row of a variant; `failed` is why its evaluation failed, or ""."""
         if name not in self.recorded:
             return Row(name, "could not be tried", "dvc.lock has no output of it")
         stage = self.recorded[name].stage
@@ -219,12 +218,12 @@ class Attempt:
         return Row(name, "differs", found) if found else Row(name, "proved")
 
     def why(self, *steps: str) -> str:
-        """Return the error of the first of these programs that failed."""
+        """Return the error of the first of these programs that failed, or ""."""
         failed = (step for step in steps if step in self.outcomes and not self.ok(step))
         return next((f"{step}: {last_line(self.outcomes[step].log)}" for step in failed), "")
 
     def about_all(self, trained: list[str]) -> list[Row]:
-        """Return what came of the reports about all variants."""
+        """Return the rows of the reports about all variants."""
         why = self.untried if trained == self.names else "not every variant could be trained"
         if why:
             return [Row("reports", "could not be tried", why)]
@@ -232,6 +231,6 @@ class Attempt:
 
 
 def last_line(log: str) -> str:
-    """Return the error of a program: its last line, without the word."""
+    """Return the error of a program: the last line of its log, without "error: "."""
     lines = [line for line in log.splitlines() if line.strip()]
     return plain(lines[-1].removeprefix("error: ")) if lines else "it printed nothing"

@@ -1,4 +1,4 @@
-"""Where two results differ first, in words."""
+"""Find the first difference between two results, and describe it in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stages.verify.recorded import Rows
 
 
 def of_histories(recorded: Rows, made: Rows) -> str | None:
-    """Return the first seed, epoch and metric in which two histories differ; None for none."""
+    """Return the first seed, epoch and metric in which two histories differ, or None."""
     for key in sorted({*recorded, *made}, key=order):
         place = f"seed {key[0]}, epoch {key[1]}"
         if key not in made:
@@ -27,12 +27,12 @@ def of_histories(recorded: Rows, made: Rows) -> str | None:
 
 
 def order(key: tuple[str, str]) -> tuple[object, ...]:
-    """Return what sorts seeds and epochs as numbers, and what is none after them."""
+    """Return a sort key that orders seeds and epochs as numbers, and other texts after them."""
     return tuple((not text.isdecimal(), len(text), text) for text in key)
 
 
 def same(one: str | None, other: str | None) -> bool:
-    """Whether two texts are the same number."""
+    """Return whether two texts are equal or the same number."""
     try:
         return one == other or float(one or "") == float(other or "")
     except ValueError:
@@ -40,10 +40,10 @@ def same(one: str | None, other: str | None) -> bool:
 
 
 def of_json(recorded: str, made: str) -> str | None:
-    """Return the first value in which two JSON texts differ; None where they hold the same ones,
-    or one holds none.
+    """Return the first value in which two JSON texts differ; None if their values are equal, or if
+    one is not valid JSON.
 
-    A mean differs when a seed's value does: what is of a seed comes first.
+    Values of seeds come first, because a mean differs whenever a seed's value does.
     """
     try:
         there, here = dict(leaves(json.loads(recorded))), dict(leaves(json.loads(made)))
@@ -59,7 +59,7 @@ def of_json(recorded: str, made: str) -> str | None:
 
 
 def leaves(content: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Go through the values of nested lists and objects with their places: `seeds.1.loss_gap`."""
+    """Yield each value of nested lists and objects with its dotted place: `seeds.1.loss_gap`."""
     if isinstance(content, dict | list):
         pairs = content.items() if isinstance(content, dict) else enumerate(content)
         for key, value in pairs:
@@ -69,14 +69,14 @@ def leaves(content: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def of_lines(recorded: str, made: str) -> str | None:
-    """Return the number of the first line in which two texts differ; None where they agree."""
+    """Return ``line 3``, the first line in which two texts differ; None if their lines agree."""
     lines = zip_longest(recorded.splitlines(), made.splitlines())
     number = next((n for n, (there, here) in enumerate(lines, 1) if there != here), None)
     return f"line {number}" if number else None
 
 
 def of_folders(recorded: Mapping[str, str], made: Mapping[str, str]) -> str | None:
-    """Return the first file in which two folders differ, given as hashes by path."""
+    """Return the first file in which two folders, given as hashes by path, differ, or None."""
     for path in sorted({**recorded, **made}):
         if path not in made:
             return f"{path}: not made here"
@@ -86,6 +86,6 @@ def of_folders(recorded: Mapping[str, str], made: Mapping[str, str]) -> str | No
 
 
 def short(value: object) -> str:
-    """Return a value in few characters."""
+    """Return a value as text of at most 40 characters."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:39]}…"

@@ -1,4 +1,4 @@
-"""A revision's own programs, run in its clone: a backend for `stages.repro.schedule`."""
+"""Run a revision's own programs in its clone: a backend for `stages.repro.schedule`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stages.vcs.lockfile import PREPARED
 from stages.verify import folders
 
 MACHINE, FETCH, PREPARE, EVALUATE, PLOT = "machine", "fetch", "prepare", "evaluate", "plot"
-# Asked of a program: the answer is in a module that imports TensorFlow, which takes seconds
+# Run as a program, because it needs a module that imports TensorFlow, which takes seconds
 ARITHMETIC = """
 import sys
 from stages.tracking import machine
@@ -27,13 +27,13 @@ sys.exit(reason and f"{reason}, so its results are its own")
 
 
 class Programs:
-    """Threads that each wait for a program.
+    """Runs each program in a subprocess, with a thread that waits for it.
 
     Args:
-        root: of the project in its clone.
-        scratch: an empty folder, for what they print and for their own temporary files.
-        prepared: DVC's hash of the prepared data, as `dvc.lock` names it.
-        jobs: how many programs at once; by default one a core.
+        root: the project's root in the clone.
+        scratch: an empty folder for the programs' output and temporary files.
+        prepared: DVC's hash of the prepared data, from `dvc.lock`.
+        jobs: how many programs run at once; None for what processors and memory allow.
         raw: where the raw data may be on this machine.
     """
 
@@ -42,17 +42,17 @@ class Programs:
     ) -> None:
         self.root, self.scratch, self.prepared, self.raw = root, scratch, prepared, raw
         self.jobs = jobs or capacity.jobs()
-        self.difference = ""  # of the prepared data
-        self.evaluated: list[str] = []  # the variants to evaluate; none for all, and what is of all
+        self.difference = ""  # how the prepared data differ from `dvc.lock`
+        self.evaluated: list[str] = []  # variants to evaluate; empty: all, and reports about all
         self.executor: Executor = ThreadPoolExecutor(self.jobs)
         self.children = Children()
 
     def slots(self) -> int:
-        """Return the same at all times."""
+        """Return how many programs run at once; it never changes."""
         return self.jobs
 
     def task(self, step: str) -> Callable[[], Ended]:
-        """Return what runs a step: a stage of a variant, or one of the five above."""
+        """Return the function that runs a step: a variant's stage, or one of the five above."""
         match step:
             case "machine":
                 return partial(self.program, step, ["-c", ARITHMETIC])
@@ -68,9 +68,9 @@ class Programs:
                 return partial(self.program, step, ["-m", "stages.train"], DVC_STAGE=step)
 
     def program(self, step: str, arguments: list[str], **env: str) -> Ended:
-        """Run a program with the code of the clone, and no other copy of it.
+        """Run a program with the clone's code and no other copy of it.
 
-        Its temporary files are here: TensorFlow leaves some.
+        Its temporary files go to `scratch`, because TensorFlow leaves some behind.
         """
         log = self.scratch / f"{step}.log"
         log.unlink(missing_ok=True)
@@ -80,7 +80,7 @@ class Programs:
         return code, log.read_text(encoding="utf-8", errors="replace")
 
     def fetch(self) -> Ended:
-        """Take this machine's raw data, or what the program finds where they are not the same."""
+        """Fetch the raw data: this machine's if they fit, else those that the program finds."""
         arguments = ["-m", "stages.fetch"]
         if self.raw.is_dir():
             code, log = self.program(FETCH, arguments, **{VARIABLE: str(self.raw)})
@@ -89,7 +89,7 @@ class Programs:
         return self.program(FETCH, arguments)
 
     def prepare(self) -> Ended:
-        """Prepare the data; other ones than `dvc.lock` names fail: no training could agree."""
+        """Prepare the data; fail if they differ from `dvc.lock`, since no training could agree."""
         code, log = self.program(PREPARE, ["-m", "stages.prepare"])
         if code:
             return code, log
@@ -100,7 +100,7 @@ class Programs:
         return code, log
 
     def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
-        """Return how programs ended."""
+        """Return the outcomes of programs, by step."""
         results: Mapping[str, Ended] = {step: future.result() for step, future in ended.items()}
         return {
             step: Outcome("failed" if code else "done", log)
@@ -108,11 +108,11 @@ class Programs:
         }
 
     def epochs(self, step: str) -> int:
-        """Return how many epochs of a training have ended by now."""
+        """Return how many epochs of a training have ended so far."""
         return epochs.ended(step, self.root)
 
     def made(self) -> dict[str, bytes]:
-        """Return every file that programs have left in `reports/`, by its path."""
+        """Return the content of every file that programs left in `reports/`, by its path."""
         return {
             path.relative_to(self.root).as_posix(): path.read_bytes()
             for path in sorted((self.root / "reports").rglob("*"))
@@ -120,6 +120,6 @@ class Programs:
         }
 
     def close(self) -> None:
-        """End all that still runs."""
+        """Stop all programs that are still running."""
         self.children.stop()
         self.executor.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""What was proved: a row for each variant, and for each report about all of them."""
+"""Record what was proved: a row for each variant, and for each report about all of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CODES: dict[State, int] = {"proved": 0, "could not be tried": 3, "differs": 1}
 
 @dataclass(frozen=True)
 class Row:
-    """What came of trying one thing.
+    """The outcome of one attempt.
 
     Attributes:
-        variant: its name, or the path of what is about all variants.
-        detail: where it differs first, or why it could not be tried.
+        variant: the variant's name, or the path of a file about all variants.
+        detail: the first difference, or why it could not be tried.
     """
 
     variant: str
@@ -34,10 +34,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Proof:
-    """All that was tried of a commit, and on which CPU.
+    """The outcomes for a commit, and the CPU that produced them.
 
     Attributes:
-        scope: how much of the commit that is: ``all 26 variants``, ``3 of 26 variants``.
+        scope: how much of the commit was tried: ``all 26 variants``, ``3 of 26 variants``.
     """
 
     commit: str
@@ -47,12 +47,12 @@ class Proof:
 
     @property
     def proved(self) -> int:
-        """How many rows are proved."""
+        """The number of rows that are proved."""
         return sum(row.state == "proved" for row in self.rows)
 
     @property
     def code(self) -> int:
-        """The exit code: 1 if anything differs, or else 3 if anything could not be tried."""
+        """The exit code: 1 if anything differs, else 3 if anything could not be tried, else 0."""
         states = {row.state for row in self.rows}
         return next((CODES[s] for s in ("differs", "could not be tried") if s in states), 0)
 
@@ -63,7 +63,7 @@ class Proof:
 
 
 def of_training(revision: Revision, name: str, root: Path) -> str | None:
-    """Return where a variant that was trained in the clone at `root` differs; None for nowhere."""
+    """Return where a variant that was trained in the clone at `root` differs from git, or None."""
     recorded, folder = revision.variants[name], root / RUNS / name
     files = folders.listing(folder)
     if not files:
@@ -80,13 +80,13 @@ def of_training(revision: Revision, name: str, root: Path) -> str | None:
 
 
 def of_scores(revision: Revision, name: str, made: Mapping[str, bytes]) -> str | None:
-    """Return where the reports of a variant differ from those that were made; None for nowhere."""
+    """Return where the reports made of a variant differ from git's, or None."""
     reports = (f"{section}/{name}.json" for section in (RESULTS, METRICS))
     return next(filter(None, (of_report(revision, path, made) for path in reports)), None)
 
 
 def inputs(revision: Revision, name: str, folder: Path) -> str:
-    """Say so where a result was made from other inputs than the revision has."""
+    """Return a clause if the result was made from other inputs than the revision's, else ""."""
     try:
         here = Summary.read(folder / SUMMARY).fingerprint
         there = json.loads(revision.text(f"{RESULTS}/{name}.json") or "")["fingerprint"]
@@ -98,7 +98,7 @@ def inputs(revision: Revision, name: str, folder: Path) -> str:
 
 
 def of_report(revision: Revision, path: str, made: Mapping[str, bytes]) -> str | None:
-    """Return where a report differs from git's; None where it has the same bytes."""
+    """Return where a report differs from git's, or None if the bytes are equal."""
     if path not in made:
         return f"{path}: in git, but not made here"
     recorded = revision.reports.get(path)
@@ -118,7 +118,7 @@ def of_report(revision: Revision, path: str, made: Mapping[str, bytes]) -> str |
 
 
 def about_all(revision: Revision, root: Path, made: Mapping[str, bytes]) -> list[Row]:
-    """Compare what is written about all variants together: the pictures as well."""
+    """Return a row for each file about all variants together, and one for the loss pictures."""
     own = {f"{section}/{name}.json" for name in revision.names for section in (RESULTS, METRICS)}
     expected = {path for path in revision.reports if belongs(path, revision.outputs)}
     paths = sorted(
@@ -135,16 +135,16 @@ def about_all(revision: Revision, root: Path, made: Mapping[str, bytes]) -> list
 
 
 def belongs(path: str, outputs: frozenset[str]) -> bool:
-    """Whether a file is, or lies in, what a stage writes."""
+    """Return whether a file is an output of a stage, or lies in one."""
     return path in outputs or any(path.startswith(f"{out}/") for out in outputs)
 
 
 def blob(content: bytes, like: str) -> str:
-    """Return git's hash of a file's content, of the kind that `like` is."""
+    """Return git's hash of a file's content: SHA-1 or SHA-256, whichever `like` is."""
     kind = hashlib.sha1 if len(like) == 40 else hashlib.sha256
     return kind(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def text(path: Path) -> str:
-    """Return the text of a file; nothing where there is none."""
+    """Return the text of a file, or "" if it does not exist."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

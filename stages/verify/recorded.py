@@ -1,6 +1,6 @@
-"""What a revision says that its results are: its `dvc.lock` and its `reports/`, read from git.
+"""Read from git what a revision records about its results, in `dvc.lock` and `reports/`.
 
-A branch may mean harm: no name in them becomes a path, or reaches a program, before it is checked.
+A branch may be malicious: every name is checked before it becomes a path or reaches a program.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from stages.vcs.lockfile import PREPARED, RUNS, Output, Stage
 
 LOSS, CURVES = "reports/loss", "reports/curves.csv"
 RESULTS, METRICS = "reports/results", "reports/metrics"
-MOST = 1_000_000  # epochs, for a display
+MOST = 1_000_000  # epochs: a cap for the progress display
 
-Rows = Mapping[tuple[str, str], Mapping[str, str]]  # of a variant, by seed and epoch, as CSV has it
+Rows = Mapping[tuple[str, str], Mapping[str, str]]  # a variant's CSV rows, by seed and epoch
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The result of a variant.
+    """The result of a variant in `dvc.lock`.
 
     Attributes:
-        stage: of DVC, e.g. ``train@adam-0.3``.
+        stage: DVC's stage, e.g. ``train@adam-0.3``.
         md5: DVC's hash of `runs/<variant>`.
-        source: the variant whose layers it takes over, or "".
-        epochs: of all seeds together; 0 where `dvc.lock` does not say.
-        inputs: DVC's hash of the folders that the training read, by path.
+        source: the variant whose layers it reuses, or "".
+        epochs: the number of epochs of all seeds together; 0 if `dvc.lock` does not say.
+        inputs: DVC's hash of each data folder or source that the training read, by path.
     """
 
     stage: str
@@ -47,14 +47,14 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Revision:
-    """A commit with all that it says of its results.
+    """A commit with everything that it records about its results.
 
     Attributes:
-        commit: its hash.
-        variants: those that `dvc.lock` has a result of, by name.
+        commit: the full hash.
+        variants: the results in `dvc.lock`, by variant.
         folders: DVC's hash of every other folder that a stage wrote, by path.
         reports: git's hash of every file in `reports/`, by path.
-        outputs: the paths of all that `dvc.lock` says that stages wrote.
+        outputs: the path of every output in `dvc.lock`.
         refused: a sentence for each stage of `dvc.lock` that is not as DVC writes it.
     """
 
@@ -67,13 +67,13 @@ class Revision:
 
     @property
     def names(self) -> list[str]:
-        """The variants that it reports anything of, also those that `dvc.lock` leaves out."""
+        """The variants in `dvc.lock` or in the reports, sorted."""
         found = re.compile(rf"(?:{RESULTS}|{METRICS})/({VARIANT.pattern})\.json")
         reported = (found.fullmatch(path) for path in self.reports)
         return sorted({*self.variants, *(match[1] for match in reported if match)})
 
     def text(self, path: str) -> str | None:
-        """Return one of `reports`; None where it has none, or one that is too large to read."""
+        """Return the text of a report; None if it is missing or too large to read."""
         if path not in self.reports:
             return None
         ((_, content),) = blobs([self.reports[path]], 4 * LARGEST)
@@ -81,7 +81,7 @@ class Revision:
 
     @cached_property
     def curves(self) -> Mapping[str, Rows]:
-        """The rows of every variant in `reports/curves.csv`."""
+        """The rows of `reports/curves.csv`, by variant."""
         found: dict[str, dict[tuple[str, str], Mapping[str, str]]] = {}
         for row in table(self.text(CURVES) or ""):
             rows = found.setdefault(row.get("variant") or "", {})
@@ -89,7 +89,7 @@ class Revision:
         return found
 
     def stale(self, name: str) -> bool:
-        """Whether a variant was trained from other data, or another source, than `dvc.lock` has."""
+        """Return whether a variant was trained from other data or sources than `dvc.lock` has."""
         now = dict(self.folders) | {f"{RUNS}{n}": each.md5 for n, each in self.variants.items()}
         inputs = self.variants[name].inputs if name in self.variants else {}
         return any(md5 != now.get(path) for path, md5 in inputs.items())
@@ -99,7 +99,7 @@ NOTHING = Revision("", {}, {}, {}, frozenset())
 
 
 def table(text: str) -> list[dict[str, str]]:
-    """Return the rows of a CSV; none where it is something else."""
+    """Return the rows of a CSV text; empty if it is not a CSV."""
     try:
         return list(csv.DictReader(io.StringIO(text)))
     except csv.Error:
@@ -107,10 +107,10 @@ def table(text: str) -> list[dict[str, str]]:
 
 
 def read(commit: str) -> Revision:
-    """Read what a commit says of its results.
+    """Read what a commit records about its results.
 
     Raises:
-        UserError: it has no `dvc.lock`, or one that DVC did not write, or too many reports.
+        UserError: the commit has no valid `dvc.lock`, or too many reports.
     """
     text = refs.file(commit, refs.LOCK)
     if text is None:
@@ -126,7 +126,7 @@ def read(commit: str) -> Revision:
     for each in lock.outputs:
         if "@" in each.stage:
             variants[each.variant] = recorded(each, lock.stages[each.stage])
-        else:  # the other programs have such names
+        else:  # a name without "@" belongs to the other programs
             refused.append(f"stages.{each.stage}: no stage of a variant")
     outs = [out for stage in lock.stages.values() for out in stage["outs"]]
     folders = {
@@ -145,7 +145,7 @@ def read(commit: str) -> Revision:
 
 
 def recorded(output: Output, stage: Stage) -> Recorded:
-    """Return what `dvc.lock` says of a training."""
+    """Return what `dvc.lock` records about a training."""
     inputs = {
         dep["path"]: dep["md5"]
         for dep in stage["deps"]
@@ -155,7 +155,7 @@ def recorded(output: Output, stage: Stage) -> Recorded:
 
 
 def epochs(entry: Stage) -> int:
-    """Return how many epochs a training has, all seeds together; 0 where it is not known."""
+    """Return a training's number of epochs over all seeds, at most `MOST`; 0 if unknown."""
     try:
         values = entry["params"]["params.yaml"]
         seeds = untrusted.sequence(values["train.seeds"])
@@ -165,7 +165,7 @@ def epochs(entry: Stage) -> int:
 
 
 def together(names: Iterable[str], revision: Revision) -> list[str]:
-    """Return variants with the sources that must be trained before them."""
+    """Return the variants and the sources that must be trained before them, sorted by name."""
     found: list[str] = []
     waiting = list(names)
     while waiting:

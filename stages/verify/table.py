@@ -1,4 +1,4 @@
-"""A proof on the terminal. What comes from a branch is shown as the text that it is."""
+"""Show a proof on the terminal. Text from a branch is shown as plain text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLOURS = {"proved": "green", "differs": "red", "could not be tried": "yellow"}
 
 
 def show(proof: Proof, console: Console) -> None:
-    """Print a row for each thing tried, and what came of all."""
+    """Print the rows of a proof, and how many of them are proved."""
     if not proof.rows:
         return
     table = Table(box=None, show_header=False, pad_edge=False)

@@ -659,6 +659,21 @@ def test_a_head_that_asks_for_what_has_not_been_run_says_so_first_and_closes_the
     assert side.not_run(side.snapshot(None)) == []
 
 
+def test_what_cannot_be_read_of_the_working_tree_fails_alone_as_in_a_commit(
+    repository: Repository,
+) -> None:
+    repository.params["target"] = None
+    repository.better("elu", 2.0)
+    repository.write()
+    result = repository.root / "reports/results/sgd-0.0.json"
+    outside = repository.root.parent / "outside.json"
+    result.rename(outside)
+    result.symlink_to(outside)
+    found = compare.compare(side.snapshot("main"), side.snapshot(None))
+    assert "link out of the project" in side.snapshot(None).unread["sgd-0.0"]
+    assert {row.variant for row in found.rows} == {"elu"}
+
+
 def test_a_screen_is_enough_and_all_shows_every_interval(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

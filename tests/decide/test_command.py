@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from rich.console import Console
 
 from stages.compare import comparison
 from stages.compare.comparison import METRICS, Row, Settings
+from stages.decide import command
 from stages.decide.command import Judged
 from stages.decide.sequential import Looks
 from stages.decide.sides import set_seeds
@@ -66,6 +70,17 @@ def test_equal_sides_become_the_same() -> None:
     for number, seeds in enumerate(COUNTS):
         judged.look([row("a", 0.2 * LUCK, seeds)], looks, number, SETTINGS)
     assert judged.rows["a", ACCURACY.score].verdict == SAME
+
+
+def test_where_every_row_is_decided_nothing_is_trained_and_no_seeds_are_to_be_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = comparison.judged([row("a", 5 + 0.1 * LUCK, 5)], SETTINGS)
+    monkeypatch.setattr(comparison, "compare", lambda *_: SimpleNamespace(rows=rows))
+    monkeypatch.setattr(command, "catch_termination", lambda: None)  # not this process's
+    neither: Any = None
+    assert command.decide(neither, neither, [], 40, Console())[1] == []
+    assert "no more seeds are needed" in capsys.readouterr().out
 
 
 def test_seeds_are_written_into_params_yaml_and_nothing_else_changes(tmp_path: Path) -> None:
