@@ -207,7 +207,7 @@ def compare(base: Snapshot, head: Snapshot) -> Comparison:
     metrics = [m for m in METRICS if m.score != "epochs_to_target" or targets[0] == targets[1]]
     rows, incomparable = [], [*base.unread.values(), *head.unread.values()]
     if changed and len(metrics) < len(METRICS):
-        incomparable.append("epochs to target: the sides have other targets")
+        incomparable.append("epochs to target: the sides have different targets")
     for name in changed:
         for metric in metrics:
             row = measured(name, metric, base, head)

@@ -23,7 +23,7 @@ def line(path: Path, commit: str) -> str:
             f"{path}: no such file; `branchmark verify --json {path}` writes it"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: no proof of `branchmark verify` ({error!r})") from None
+        raise UserError(f"{path}: not a proof written by `branchmark verify` ({error!r})") from None
     if not commit or proven != commit:
         head = commit[:7] or "the working tree"
         return f"nothing is proved of {head}: the proof is of another commit ({proven[:7]})"

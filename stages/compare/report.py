@@ -112,7 +112,7 @@ def enough(row: Row) -> str:
 def legend() -> str:
     """Return the legend of the matrix."""
     words = "  ".join(f"{mark} {word}" for word, mark in MARKS.items())
-    return f"{words}  (~38: about so many seeds would tell)"
+    return f"{words}  (~38: about 38 seeds would tell)"
 
 
 def unit(metric: Metric) -> str:
@@ -193,7 +193,7 @@ def method(found: Comparison) -> str:
     )
     return (
         f"{found.method}; {100 * found.settings.confidence:g} % for all {len(found.rows)} rows "
-        f"together; {many} seeds; the same: surely within ± {effects}."
+        f"together; {many} seeds; same: the whole interval within ± {effects}."
     )
 
 

@@ -207,8 +207,8 @@ def not_run(side: Snapshot) -> list[str]:
         return []
     of = f"{side.name}: " if side.commit else ""
     return [
-        f"{of}params.yaml asks for what has not been run ({cut(', '.join(inner))}), so these "
-        "numbers are of before: `branchmark repro` runs it"
+        f"{of}params.yaml has changes that were not run ({cut(', '.join(inner))}), so these "
+        "numbers are outdated: `branchmark repro` runs it"
     ]
 
 

@@ -144,7 +144,7 @@ def told(
 ) -> None:
     """Print the progress, and how many minutes the rest takes at most."""
     left = len(judged.open)
-    line = f"{count} of {up_to} seeds: {left} row{'s' * (left != 1)} cannot be told yet"
+    line = f"{count} of {up_to} seeds: {left} row{'s' * (left != 1)} still undecided"
     if left and count < up_to:
         most = seconds / (count - first) * (up_to - count) / 60
         line += f", {most:.0f} min more at most"

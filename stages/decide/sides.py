@@ -74,8 +74,8 @@ def checked_out(side: Snapshot) -> Iterator[tuple[Path, Path]]:
         root = tree / inside
         if not (root / IDENTITY).exists():
             raise UserError(
-                f"{side.name}: it is from before a seed was a result of its own; only revisions "
-                "with stages/training can be given more seeds"
+                f"{side.name}: its seeds are not stored one by one, so none can be added; only "
+                "revisions with stages/training store them so"
             )
         if not side.commit:
             take_changes(root)

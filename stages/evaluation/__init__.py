@@ -1,1 +1,1 @@
-"""What trained networks are worth: scores, intervals over seeds, the notebook's claims."""
+"""Judge trained networks: scores, intervals over seeds, the notebook's claims."""

@@ -1,8 +1,8 @@
-"""What the course notebook claims from single runs, judged over seeds.
+"""Judge over several seeds what the course notebook claims from single runs.
 
 A claim is a number with an interval, and the values for which the claim is true. The notebook's
-tables are in `data/notebook.csv`, as printed there. How an interval comes about, and what a
-verdict means, says `stages.evaluation.intervals`.
+tables are in `data/notebook.csv`, as it printed them. `stages.evaluation.intervals` explains how
+intervals are computed and what a verdict means.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stages.evaluation.verdicts import FAILS, FEW, HOLDS, UNKNOWN
 from stages.params.schema import Params
 from stages.training.history import METRICS
 
-EPOCHS = (1, 5, 10, 20)  # of the notebook's tables
+EPOCHS = (1, 5, 10, 20)  # in the notebook's tables
 ABOVE, BELOW = (0.0, math.inf), (-math.inf, 0.0)
 ORDER = ("elu", "leaky_relu", "relu", "tanh", "sigmoid")
 FASTER = ("momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam")
@@ -31,18 +31,18 @@ FASTER = ("momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam")
 
 @dataclass(frozen=True)
 class Claim:
-    """One row: what is said, what was measured, and where that would have to be.
+    """One claim: what the notebook says, what was measured, and which values make it true.
 
     Attributes:
-        number: of the list in the README; claims of one number are corrected for together.
-        name: short, without dots: with the number it is the key in `reports/claims.json`.
+        number: as in docs/results.md; claims that share a number are corrected for together.
+        name: short, without dots; number and name are the key in `reports/claims.json`.
         says: the notebook's sentence.
         measure: what `values` are.
         values: one for each seed.
         true: the lowest and the highest value for which the claim is true.
-        score: whose smallest effect and step count: a name in `compare.min_effect`; of a claim
-            that is no difference of a score, half of what it is true for is the smallest effect.
-        digits: how many decimals are worth printing.
+        score: its name in `compare.min_effect` and `STEPS`; None if the claim is not about a
+            difference of scores: the smallest effect is then half the width of `true`.
+        digits: decimals to print.
     """
 
     number: int
@@ -58,12 +58,12 @@ class Claim:
 def judge(
     params: Params, results: Mapping[str, Result], curves: pd.DataFrame
 ) -> dict[str, dict[str, Any]]:
-    """A row for each claim whose variants there are, ready for JSON, by number and name.
+    """Return a row for each claim whose variants exist, ready for JSON, by number and name.
 
     Args:
-        params: which variants there are, the target and the confidence.
-        results: of every variant, by its name.
-        curves: that of `reports/curves.csv`.
+        params: the variants, the target, the confidence and the smallest effects.
+        results: every variant's result, by name.
+        curves: the table in `reports/curves.csv`.
     """
     claims = [*activations(results), *patience(results, curves), *dropout(params, results)]
     claims += [*faster(params, results), *linear(params, results)]
@@ -72,7 +72,7 @@ def judge(
     for claim in claims:
         family = sum(other.number == claim.number for other in claims)
         level = intervals.corrected(params.compare.confidence, family)
-        step = STEPS.get(claim.score or "", 1)  # of an epoch
+        step = STEPS.get(claim.score or "", 1)  # else one epoch
         floor = math.sqrt(2) * intervals.rounding(step)
         estimate = intervals.of_mean(claim.values, floor, overlap)
         interval = estimate.interval(level)
@@ -100,25 +100,25 @@ def judge(
 
 
 def seeds(results: Mapping[str, Result], variant: str, score: str) -> list[Any]:
-    """A score of each seed; empty where there is no such variant, or one of its seeds diverged."""
+    """Return a score of each seed; empty if the variant is missing or one of its seeds diverged."""
     if variant not in results or results[variant].diverged:
         return []
     return list(results[variant].values(score))
 
 
 def difference(a: list[Any], b: list[Any], scale: float = 1) -> list[float]:
-    """`a - b`, seed by seed; empty where one of them is missing."""
+    """Return `scale * (a - b)`, seed by seed; empty if either is missing."""
     return [scale * (x - y) for x, y in zip(a, b, strict=True)] if a and b else []
 
 
 def points(results: Mapping[str, Result], one: str, other: str) -> list[float]:
-    """By how many points of validation accuracy one variant is better than another."""
+    """Return by how many points of validation accuracy `one` beats `other`, seed by seed."""
     score = "validation_accuracy"
     return difference(seeds(results, one, score), seeds(results, other, score), scale=100)
 
 
 def activations(results: Mapping[str, Result]) -> list[Claim]:
-    """ELU > LeakyReLU > ReLU > tanh > sigmoid: each neighbouring pair, in accuracy points."""
+    """Return claim 1: ELU > LeakyReLU > ReLU > tanh > sigmoid, pair by pair, in accuracy points."""
     measure = "difference of validation accuracy, points"
     found = []
     for better, worse in pairwise(ORDER):
@@ -129,7 +129,7 @@ def activations(results: Mapping[str, Result]) -> list[Claim]:
 
 
 def patience(results: Mapping[str, Result], curves: pd.DataFrame) -> list[Claim]:
-    """With Adam, validation loss stops improving after about 6 epochs."""
+    """Return claim 2: with Adam, validation loss stops improving after about 6 epochs."""
     best = seeds(results, "adam-0.0", "best_epoch")
     if not best:
         return []
@@ -149,7 +149,7 @@ def patience(results: Mapping[str, Result], curves: pd.DataFrame) -> list[Claim]
 
 
 def dropout(params: Params, results: Mapping[str, Result]) -> list[Claim]:
-    """Dropout 0.3 reduces overfitting, for each optimizer, by both gaps."""
+    """Return claim 3: dropout 0.3 reduces overfitting, for each optimizer and by both gaps."""
     gaps = {
         "loss_gap": "loss gap as plotted: with minus without dropout",
         "evaluated_gap": "the same, both losses measured with Dropout off",
@@ -169,8 +169,8 @@ def dropout(params: Params, results: Mapping[str, Result]) -> list[Claim]:
 
 
 def faster(params: Params, results: Mapping[str, Result]) -> list[Claim]:
-    """Momentum and the adaptive methods reach the target in fewer epochs than plain gradient
-    descent; a seed that never reaches it counts as reaching it one epoch after the last."""
+    """Return claim 4: momentum and the adaptive methods reach the target in fewer epochs than plain
+    gradient descent. A seed that never reaches it counts as one epoch after the last."""
     never, score = params.train.epochs + 1, "epochs_to_target"
 
     def epochs(variant: str) -> list[float]:
@@ -189,7 +189,7 @@ def faster(params: Params, results: Mapping[str, Result]) -> list[Claim]:
 
 
 def linear(params: Params, results: Mapping[str, Result]) -> list[Claim]:
-    """A hidden layer with a linear activation is no better than none: not by what matters."""
+    """Return claim 5: a linear hidden layer is not better than none by an amount that matters."""
     values = points(results, "linear", "no_hidden_layer")
     if not values:
         return []
@@ -200,15 +200,14 @@ def linear(params: Params, results: Mapping[str, Result]) -> list[Claim]:
 
 
 def tables(params: Params, curves: pd.DataFrame, notebook: pd.DataFrame) -> dict[str, Any]:
-    """The notebook's three tables beside ours: is its run inside the spread of our seeds?
+    """Compare the notebook's three tables with ours: is its run inside the spread of our seeds?
 
-    The spread is where one more run falls with `compare.confidence`. As a table has many numbers,
-    one or the other may be outside; the verdict is that of intervals which are corrected for it.
-    A variant of which a seed diverged is left out.
+    The spread is where one more run falls with `compare.confidence`. In a table of many numbers a
+    few may be outside by chance, so the verdict uses intervals that are corrected for their count.
+    Leave out variants with a seed that diverged.
 
     Returns:
-        By variant the verdict, how many numbers are inside, and a row for each curve and
-        epoch.
+        By variant: the verdict, how many numbers are inside, a row for each curve and epoch.
     """
     found = {}
     for variant, table in notebook.groupby("variant", sort=False):
@@ -236,7 +235,7 @@ def tables(params: Params, curves: pd.DataFrame, notebook: pd.DataFrame) -> dict
 
 
 def rounded(interval: Interval) -> dict[str, Any]:
-    """For JSON: six decimals, null for what a single seed cannot tell."""
+    """Return an interval for JSON: six decimals, None for what a single seed cannot tell."""
     found = asdict(interval)
     for name in ("mean", "low", "high"):
         found[name] = None if math.isnan(found[name]) else round(found[name], 6)

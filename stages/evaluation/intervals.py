@@ -1,19 +1,19 @@
-"""Intervals over seeds, by SciPy.
+"""Compute intervals over seeds, with SciPy.
 
 The method, in words:
 
 1. Every variant is trained once for each seed. Seed 3 of one variant begins with the same random
    numbers and sees the pictures in the same order as seed 3 of another.
-2. So two variants are compared seed by seed: five differences instead of two averages. What a
+2. So two variants are compared seed by seed: five differences instead of two averages. Whatever a
    seed does to both cancels out.
-3. The mean of the differences is our best guess. How far it may be off is told by how much they
-   scatter: Student's t interval.
+3. The mean of the differences is the best guess. How far off it may be follows from their scatter:
+   Student's t interval.
 4. A claim names the values for which it is true, e.g. "above 0". It *holds* if the whole interval
-   is among them, *does not hold* if none of it is, or if the whole interval is within ± the
-   smallest effect that matters (`compare.min_effect`): then there is no difference to speak of.
-   Else we *cannot tell*, and the table says about how many seeds would.
-5. Who looks at twenty intervals of 95 % finds one that is wrong. So those of one claim are made
-   wider, until all of them together are right with 95 %: Bonferroni's correction.
+   is among them. It *does not hold* if none of it is, or if the whole interval is within ± the
+   smallest effect that matters (`compare.min_effect`): then there is no difference worth the name.
+   Otherwise we *cannot tell*, and the table says about how many seeds would.
+5. Of twenty 95 % intervals, about one is wrong. So the intervals of one claim are widened until all
+   of them together hold with 95 %: Bonferroni's correction.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ import numpy as np
 from scipy import special  # half a second less to import than scipy.stats, which calls it
 
 CORRECTION = "Bonferroni"
-PICTURES = 60_000  # of the data set, to train and validate on
-STEPS = {  # what is counted in: one of 12,000 images (in points), the last digit shown, epochs
+PICTURES = 60_000  # in the data set, for training and validation
+STEPS = {  # the unit of counting: one of 12,000 pictures (in points), the last digit, one epoch
     "validation_accuracy": 100 / 12000,
     "validation_loss": 1e-4,
     "loss_gap": 1e-4,
@@ -38,7 +38,7 @@ STEPS = {  # what is counted in: one of 12,000 images (in points), the last digi
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds and what it may be; `low` and `high` are NaN for a single seed."""
+    """A mean over seeds with its interval; `low` and `high` are NaN for a single seed."""
 
     mean: float
     low: float
@@ -48,14 +48,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds, and how sure it is.
+    """A mean over seeds, and how certain it is.
 
     Attributes:
-        mean: the mean itself, or of head minus base.
+        mean: of one value per seed, or of head minus base.
         error: its standard error; NaN for a single seed.
         freedom: degrees of freedom of Student's t.
-        seeds: how many it is of; of two sides that are not paired, those of the smaller one.
-        overlap: validation over training pictures where seeds have splits of their own, else 0.
+        seeds: how many seeds; for two sides that are not paired, those of the smaller side.
+        overlap: validation over training pictures if each seed has its own split, else 0.
     """
 
     mean: float
@@ -66,18 +66,18 @@ class Estimate:
 
     @property
     def scatter(self) -> float:
-        """The standard deviation of one seed's value, or of one pair's difference; NaN of none."""
+        """Return the standard deviation of the seeds' values or differences; NaN below 2 seeds."""
         return self.error / float(share(self.seeds, self.overlap)) if self.seeds else math.nan
 
     @property
     def p_value(self) -> float:
-        """Of Student's t test that the mean is 0, two-sided; NaN for a single seed."""
+        """Return the p value of a two-sided t test that the mean is 0; NaN for a single seed."""
         if self.error == 0:
             return float(self.mean == 0)
         return float(2 * special.stdtr(self.freedom, -abs(self.mean) / self.error))
 
     def interval(self, level: float) -> Interval:
-        """Student's t interval, which holds the true mean with probability `level`."""
+        """Return Student's t interval, which covers the true mean with probability `level`."""
         if math.isnan(self.error):
             return Interval(self.mean, math.nan, math.nan, self.seeds)
         half = float(special.stdtrit(self.freedom, (1 + level) / 2)) * self.error
@@ -85,37 +85,37 @@ class Estimate:
 
 
 def corrected(confidence: float, comparisons: int) -> float:
-    """The level of each interval, so that all together have `confidence`: Bonferroni 1936."""
+    """Return each interval's level, so that all together have `confidence` (Bonferroni 1936)."""
     return 1 - (1 - confidence) / comparisons
 
 
 def rounding(step: float) -> float:
-    """The standard deviation that rounding to multiples of `step` adds to a number: uniform errors,
-    as Sheppard (1898) corrects for.
+    """Return the standard deviation that rounding to multiples of `step` adds to a number, for the
+    uniform errors that Sheppard (1898) corrects for.
 
-    Five equal differences of whole epochs are no proof that the next is equal as well: what is
-    counted in steps shows no scatter below them. So none is taken to be smaller than this.
+    Five equal differences in whole epochs do not prove that the next is equal too: what is counted
+    in steps hides any smaller scatter. So no scatter is assumed to be smaller than this.
     """
     return step / math.sqrt(12)
 
 
 def overlap(split: object, validation_size: float) -> float:
-    """Return `Estimate.overlap` of what `params.yaml` says under `prepare`."""
+    """Return `Estimate.overlap` for the settings under `prepare` in `params.yaml`."""
     return validation_size / (PICTURES - validation_size) if split == "per_seed" else 0.0
 
 
 def share(seeds: Any, overlap: float = 0.0) -> Any:
     """Return the standard error of a mean over `seeds`, as a share of their standard deviation.
 
-    Where each seed draws its own split, two trainings see mostly the same pictures, so that their
-    numbers are correlated and a mean is less sure than it seems: the corrected resampled t test of
-    Nadeau and Bengio (2003) adds `overlap`, which is validation over training pictures, to 1/n.
+    If each seed draws its own split, two trainings still see mostly the same pictures. Their
+    numbers are correlated, so a mean is less certain than it seems. The corrected resampled t test
+    (Nadeau and Bengio 2003) adds `overlap`, validation over training pictures, to 1/n.
     """
     return np.sqrt(1 / seeds + overlap)
 
 
 def of_mean(values: Sequence[float], floor: float = 0.0, overlap: float = 0.0) -> Estimate:
-    """Estimate the mean of values, one for each seed, which scatter by `floor` at least."""
+    """Estimate the mean of `values`, one per seed; assume a deviation of at least `floor`."""
     seeds = len(values)
     if seeds < 2:
         return Estimate(float(values[0]), math.nan, 0, seeds, overlap)
@@ -135,7 +135,7 @@ def of_pairs(
 def of_sides(
     base: Sequence[float], head: Sequence[float], step: float = 0.0, overlap: float = 0.0
 ) -> Estimate:
-    """Estimate head minus base of seeds that are not paired, by Welch's t test (1947), as
+    """Estimate head minus base for seeds that are not paired, by Welch's t test (1947), as
     `scipy.stats.ttest_ind(head, base, equal_var=False)` does."""
     one, other = (of_mean(side, rounding(step), overlap) for side in (base, head))
     mean, seeds = other.mean - one.mean, min(one.seeds, other.seeds)
@@ -147,8 +147,8 @@ def of_sides(
 
 
 def of_one_more(values: Sequence[float], level: float) -> Interval:
-    """Where one more run falls with probability `level`, after those of `values`: the prediction
-    interval of Student's t."""
+    """Return where one more run after those of `values` falls with probability `level`: Student's t
+    prediction interval."""
     n = len(values)
     mean = float(np.mean(values))
     if n < 2:

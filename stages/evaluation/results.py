@@ -1,7 +1,7 @@
-"""What an evaluation says of a variant: each score of each seed, with mean and deviation.
+"""Read and write the scores of a variant: each score of each seed, with mean and deviation.
 
-`reports/results/<variant>.json` holds all of it, for programs; `reports/metrics/<variant>.json` the
-headline, for `dvc metrics`.
+`reports/results/<variant>.json` holds all scores, for programs. `reports/metrics/<variant>.json`
+holds the headline, for `dvc metrics`.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ Scores = Mapping[str, float | None]  # of one seed, by name: test_accuracy, loss
 HEADLINE = (
     "validation_accuracy", "test_accuracy", "validation_loss", "loss_gap", "epochs_to_target",
 )  # fmt: skip
-GREATEST = 7e38  # a loss is of logits, which are floats of 32 bits: at most their difference
-MAY_LACK = ("epochs_to_target",)  # also a training that went well may never reach the target
+GREATEST = 7e38  # a loss is at most the difference of two logits, which are 32-bit floats
+MAY_LACK = ("epochs_to_target",)  # even a training that went well may never reach the target
 
 
 def finite(value: float) -> float | None:
-    """Return a number that JSON knows: None for those of a training that diverged."""
+    """Return the value, or None if it is not finite, as after divergence: JSON has no NaN."""
     return value if math.isfinite(value) else None
 
 
 def diverged(scores: Scores) -> bool:
-    """Return whether a training diverged: a score that any other has is no number."""
+    """Return whether a training diverged: it lacks a score that every other training has."""
     return any(value is None and name not in MAY_LACK for name, value in scores.items())
 
 
 def checked(seeds: Any, place: str = "seeds") -> tuple[dict[int, Scores], dict[int, str]]:
-    """Return scores and fingerprints by the number of the seed.
+    """Return scores and fingerprints by seed number.
 
     Raises:
-        Refused: a seed, a score or a fingerprint is none.
+        Refused: a seed, a score or a fingerprint is not valid.
     """
     scores: dict[int, Scores] = {}
     fingerprints: dict[int, str] = {}
@@ -59,7 +59,7 @@ def checked(seeds: Any, place: str = "seeds") -> tuple[dict[int, Scores], dict[i
 
 
 def score(name: str, value: Any, place: str) -> float | None:
-    """Return a score; raise Refused where it is no number, or one that this score cannot have."""
+    """Return a score; raise Refused if it is not a number or outside the range of this score."""
     untrusted.text(name, untrusted.WORD, "score", place)
     if value is None:
         return None
@@ -76,9 +76,9 @@ class Result:
     """The scores of a variant.
 
     Attributes:
-        fingerprint: of the variant.
+        fingerprint: the variant's.
         seeds: the scores of each seed.
-        fingerprints: of each seed; empty where an old revision had none.
+        fingerprints: each seed's; empty for an old revision that had none.
     """
 
     fingerprint: str
@@ -86,37 +86,37 @@ class Result:
     fingerprints: Mapping[int, str]
 
     def values(self, score: str) -> list[float | None]:
-        """Return a score of every seed, in the order of their numbers; empty if it is unknown."""
+        """Return a score of every seed, in the order of their numbers; empty if a seed lacks it."""
         ordered = [self.seeds[seed] for seed in sorted(self.seeds)]
         return [scores[score] for scores in ordered] if all(score in s for s in ordered) else []
 
     def mean(self, score: str) -> float | None:
-        """Return the mean over seeds; None where a seed has no value: that of the others would
-        look better than it is."""
+        """Return the mean over seeds; None if a seed has no value, because the mean of the others
+        would look too good."""
         known = self.numbers(score)
         return None if known is None else round(float(np.mean(known)), 6)
 
     def deviation(self, score: str) -> float | None:
-        """Return the sample standard deviation over seeds, 0 for a single one; None as `mean`."""
+        """Return the sample standard deviation over seeds, 0 for one; None where `mean` is."""
         known = self.numbers(score)
         if known is None:
             return None
         return round(float(np.std(known, ddof=1)), 6) if len(known) > 1 else 0.0
 
     def numbers(self, score: str) -> list[float] | None:
-        """Return the values of every seed; None where one has none."""
+        """Return the value of every seed; None if a seed has no value."""
         values = self.values(score)
         known = [value for value in values if value is not None]
         return known if known and len(known) == len(values) else None
 
     @property
     def diverged(self) -> list[int]:
-        """The seeds whose training diverged, in their order."""
+        """Return the seeds whose training diverged, in the order of their numbers."""
         return [seed for seed in sorted(self.seeds) if diverged(self.seeds[seed])]
 
     @property
     def names(self) -> list[str]:
-        """The scores that there are."""
+        """Return the names of the scores."""
         return list(next(iter(self.seeds.values()), {}))
 
     def text(self) -> str:
@@ -143,27 +143,27 @@ class Result:
 
     @classmethod
     def parse(cls, text: bytes | str) -> Result:
-        """Read what `text` returned; raise ValueError where it is something else."""
+        """Read what `text` returned; raise ValueError if it is anything else."""
         content = untrusted.mapping(untrusted.json(text))
         own = untrusted.text(content.get("fingerprint"), FINGERPRINT, "fingerprint", "fingerprint")
         seeds, fingerprints = checked(content.get("seeds"))
         if fingerprints.keys() != seeds.keys() or not seeds:
-            raise Refused("seeds: each has its fingerprint, and one at least there is")
+            raise Refused("seeds: there must be at least one, each with a fingerprint")
         return cls(own, seeds, fingerprints)
 
 
 def parse_old(text: bytes | str, seeds: Sequence[int]) -> tuple[dict[str, Result], dict[str, str]]:
-    """Read `reports/metrics.json` of a revision from before there were `results`.
+    """Read `reports/metrics.json` of a revision older than `reports/results`.
 
     Args:
-        text: scores by variant: with `mean`, `std` and `seeds`, some within a split's.
+        text: scores by variant, with `mean`, `std` and `seeds`, some nested under a split.
         seeds: the numbers of the seeds, from `params.yaml`.
 
     Returns:
-        The results by variant, and why there are none of others.
+        The results by variant, and for other variants the reason why there are none.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the text is anything else.
     """
     found: dict[str, Result] = {}
     refused: dict[str, str] = {}
@@ -179,8 +179,8 @@ def parse_old(text: bytes | str, seeds: Sequence[int]) -> tuple[dict[str, Result
 
 
 def numbers(seeds: Any) -> list[int]:
-    """Return the numbers of the seeds in an old `params.yaml`, as text or not; raise Refused where
-    they are none."""
+    """Return the numbers of the seeds in an old `params.yaml`, given as text or as integers; raise
+    Refused if they are not valid."""
     place = "params.yaml: train.seeds"
     return [
         int(untrusted.text(str(seed), untrusted.SEED, "seed", place))
@@ -189,7 +189,7 @@ def numbers(seeds: Any) -> list[int]:
 
 
 def of_old(entry: Mapping[str, Any], seeds: Sequence[int]) -> Result:
-    """Read an entry of `reports/metrics.json`; raise Refused where it is none."""
+    """Read an entry of `reports/metrics.json`; raise Refused if it is not valid."""
     values: dict[str, list[Any]] = {}
     for name, section in entry.items():
         if isinstance(section, dict):
@@ -207,8 +207,8 @@ def of_old(entry: Mapping[str, Any], seeds: Sequence[int]) -> Result:
 
 
 def old_name(key: str) -> str:
-    """Return the variant of a key in which DVC wanted no dots: ``sgd-0.3`` of ``sgd-0_3``. Only
-    those of the grid have a hyphen, and before it no dot."""
+    """Return the variant for a key, in which DVC allows no dots: ``sgd-0.3`` for ``sgd-0_3``. Only
+    variants of the grid have a hyphen, and no dot before it."""
     optimizer, hyphen, dropout = key.partition("-")
     return optimizer + hyphen + dropout.replace("_", ".")
 

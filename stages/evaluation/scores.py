@@ -1,4 +1,4 @@
-"""Final scores of a seed, and the variant that is chosen."""
+"""Compute the final scores of a seed, and choose the champion."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from stages.training.history import Row
 
 
 def of_seed(measured: Mapping[str, float | None], rows: Sequence[Row], target: float) -> Scores:
-    """Return all final scores of one seed, by the names that they have in MLflow.
+    """Return all final scores of one seed, by their names in MLflow.
 
-    A training that diverged has none: where a loss is no finite number, accuracy is that of guesses
-    among numbers that are none, and says nothing.
+    If a training diverged, all are None: when a loss is not finite, the accuracy comes from outputs
+    that are not numbers, and means nothing.
 
-    There are two gaps between validation and training loss. `loss_gap` is that of the notebook's
-    plot, after the last epoch: its training loss is measured while training, with Dropout on.
-    `evaluated_gap` compares the finished network with itself, without Dropout on either split.
+    There are two gaps between validation and training loss. `loss_gap` is the gap in the notebook's
+    plot after the last epoch: its training loss is measured during training, with Dropout on.
+    `evaluated_gap` measures the finished network on both splits, with Dropout off.
 
-    The finished network's loss and accuracy on validation are those of the history's last epoch.
+    The finished network's validation loss and accuracy come from the history's last epoch.
 
     Args:
-        measured: loss and accuracy of the finished network on the other splits.
+        measured: the finished network's loss and accuracy on the training and test splits.
         rows: the history of this seed.
-        target: the validation accuracy of `epochs_to_target`, the first epoch that has it; None
-            where no epoch has.
+        target: the validation accuracy for `epochs_to_target`: the first epoch to reach it, or None
+            if no epoch does.
     """
     last = rows[-1]
     best = min(rows, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
@@ -45,8 +45,8 @@ def of_seed(measured: Mapping[str, float | None], rows: Sequence[Row], target: f
 
 
 def champion(found: Mapping[str, Result]) -> str | None:
-    """Return the variant with the best mean accuracy on validation, never on test; of equal ones
-    the one with the lower loss there, then the first by name. None where each has a seed that
+    """Return the variant with the best mean accuracy on validation, never on test. A tie goes to
+    the lower validation loss, then to the first name. Return None if every variant has a seed that
     diverged."""
 
     def rank(name: str) -> tuple[float, float, str]:

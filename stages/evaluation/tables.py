@@ -1,4 +1,4 @@
-"""The results as Markdown tables, and their places in docs/results.md."""
+"""Write the results as Markdown tables into docs/results.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stages.evaluation.results import Result
 from stages.params.schema import Params
 
 PAGE, REPORTS = Path("docs/results.md"), Path("reports")
-COLUMNS = {  # scores, and the decimals that are worth printing
+COLUMNS = {  # scores, with the decimals to print
     "validation_accuracy": 4,
     "test_accuracy": 4,
     "loss_gap": 3,
@@ -26,10 +26,10 @@ COLUMNS = {  # scores, and the decimals that are worth printing
 
 
 def blocks(params: Params, reports: Path = REPORTS) -> dict[str, str]:
-    """What docs/results.md shows of the reports, by the name of its place.
+    """Return the parts of docs/results.md that come from the reports, by name.
 
     Raises:
-        UserError: there are no results yet, or they are of other variants.
+        UserError: there are no results yet, or a variant has none.
     """
     for file in ("results", "champion.json", "claims.json"):
         if not (reports / file).exists():
@@ -38,7 +38,7 @@ def blocks(params: Params, reports: Path = REPORTS) -> dict[str, str]:
     champion = json.loads((reports / "champion.json").read_text(encoding="utf-8"))["variant"]
     judged = json.loads((reports / "claims.json").read_text(encoding="utf-8"))
     if missing := [v.name for v in params.variants() if v.name not in found]:
-        raise UserError(f"{reports}: nothing about {', '.join(missing)} yet; run `dvc repro`")
+        raise UserError(f"{reports}: no results of {', '.join(missing)} yet; run `dvc repro`")
     return {
         "results": grid(params, found, champion),
         "studies": studies(params, found, champion),
@@ -48,7 +48,7 @@ def blocks(params: Params, reports: Path = REPORTS) -> dict[str, str]:
 
 
 def grid(params: Params, found: Mapping[str, Result], champion: str | None) -> str:
-    """A row for each optimizer and dropout, and what the columns mean."""
+    """Return a row for each optimizer and dropout, and what the columns mean."""
     names = [variant.name for variant in params.variants() if variant.study == "grid"]
     target = params.target.validation_accuracy
     text = (
@@ -56,7 +56,7 @@ def grid(params: Params, found: Mapping[str, Result], champion: str | None) -> s
         "gap: validation loss minus training loss as the notebook plots them, the latter measured "
         "with Dropout on; evaluated gap: the same of the finished network, Dropout off. Best "
         "epoch: the one with the lowest validation loss. Epochs to target: the first epoch with a "
-        f"validation accuracy of {target}; where not all seeds reach it, those that do are listed. "
+        f"validation accuracy of {target}; if some seeds never reach it, those that do are listed. "
     )
     if champion:
         accuracy = cell(found[champion], "test_accuracy", 4)
@@ -72,7 +72,7 @@ def grid(params: Params, found: Mapping[str, Result], champion: str | None) -> s
 
 
 def studies(params: Params, found: Mapping[str, Result], champion: str | None) -> str:
-    """A row for each variant of the studies, and one for the base that they change."""
+    """Return a row for each variant of the studies, and one for the base that they change."""
     base = f"{params.base.optimizer}-{params.base.dropout}"
     variants = {variant.name: variant for variant in params.variants()}
     rows = [["(base)", *row(base, found, champion)]] if base in variants else []
@@ -87,21 +87,21 @@ def studies(params: Params, found: Mapping[str, Result], champion: str | None) -
 
 
 def header(target: float) -> list[str]:
-    """The columns of `row`."""
+    """Return the column titles for `row`."""
     scores = ["variant", "validation accuracy", "test accuracy", "loss gap", "evaluated gap"]
     return [*scores, "best epoch", f"epochs to {target}"]
 
 
 def row(name: str, found: Mapping[str, Result], champion: str | None) -> list[str]:
-    """The scores of a variant; the champion's in bold."""
+    """Return the scores of a variant, the champion's in bold."""
     cells = [name, *(cell(found[name], score, digits) for score, digits in COLUMNS.items())]
     bold = "**" if name == champion else ""
     return [f"{bold}{text}{bold}" for text in cells]
 
 
 def cell(found: Result, score: str, digits: int) -> str:
-    """``0.8912 ± 0.0021``; without a mean the seeds that have a value: ``2 of 5: 18, 19``; of a
-    training that diverged how many seeds did."""
+    """Return ``0.8912 ± 0.0021``. If seeds diverged, return how many; if there is no mean for
+    another reason, the values that there are: ``2 of 5: 18, 19``, or ``never``."""
     if found.diverged:
         return f"diverged: {len(found.diverged)} of {len(found.seeds)}"
     mean, values = found.mean(score), found.values(score)
@@ -112,7 +112,7 @@ def cell(found: Result, score: str, digits: int) -> str:
 
 
 def claims(params: Params, rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row for each claim, and the method in words."""
+    """Return a row for each claim, and the method in words."""
     confidence = f"{100 * params.compare.confidence:g} %"
     lines = [
         [
@@ -136,8 +136,8 @@ def claims(params: Params, rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def judged(claim: Mapping[str, Any]) -> str:
-    """``**cannot tell**, about 38 seeds would``; a claim that fails as there is no difference that
-    matters says so."""
+    """Return the verdict, such as ``**cannot tell**, about 38 seeds would``. If a claim fails
+    because the difference is too small to matter, say so."""
     verdict = f"**{claim['verdict']}**"
     if claim["verdict"] == verdicts.UNKNOWN:
         return f"{verdict}, {verdicts.many(claim['needed'])} seeds would"
@@ -152,7 +152,7 @@ def judged(claim: Mapping[str, Any]) -> str:
 
 
 def interval(found: Mapping[str, Any]) -> str:
-    """``+0.12 [-0.03, +0.27]``; the sign of what is no difference goes without saying."""
+    """Return ``+0.12 [-0.03, +0.27]``; values that are no difference get no plus sign."""
     sign = "" if None not in found["true"] else "+"
     form = f"{sign}.{found['digits']}f"
     if found["low"] is None:
@@ -161,7 +161,7 @@ def interval(found: Mapping[str, Any]) -> str:
 
 
 def tables(params: Params, found: Mapping[str, Any]) -> str:
-    """The notebook's numbers, each with where one more of our runs would be."""
+    """Return the notebook's numbers, each with the range where one more of our runs would be."""
     rows, epochs, lines = [], [], []
     for name, table in found.items():
         for curve, group in groupby(table["rows"], key=lambda each: each["curve"]):
@@ -183,7 +183,7 @@ def tables(params: Params, found: Mapping[str, Any]) -> str:
 
 
 def beside(found: Mapping[str, Any]) -> str:
-    """``0.3954 in 0.4021 ± 0.0310``, in bold where it is not."""
+    """Return ``0.3954 in 0.4021 ± 0.0310``, or in bold with ``not in`` if it is outside."""
     if found["low"] is None:
         return f"{found['notebook']:.4f}, ours {found['mean']:.4f}"
     half = (found["high"] - found["low"]) / 2
@@ -193,16 +193,16 @@ def beside(found: Mapping[str, Any]) -> str:
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of GitHub's Markdown."""
+    """Return a table in GitHub's Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def update(page: Path, found: Mapping[str, str]) -> bool:
-    """Put each of `blocks` between its markers in a page; return whether that changed it.
+    """Put each of `blocks` between its markers in a page; return whether the page changed.
 
     Raises:
-        UserError: the page has no place for one.
+        UserError: the page lacks a marker.
     """
     old = new = page.read_text(encoding="utf-8")
     for name, text in found.items():

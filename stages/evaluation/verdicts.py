@@ -1,17 +1,17 @@
-"""What an interval says, beside the smallest effect that matters; and how many seeds would tell.
+"""Judge an interval by the smallest effect that matters; tell how many seeds would be enough.
 
-The smallest effect makes a region about 0, from minus to plus, within which two results are the
-same to whoever uses them: a region of practical equivalence (Kruschke 2018), and *same* the
+Two results that differ by no more than the smallest effect are the same to whoever uses them. Such
+differences form a region of practical equivalence about 0 (Kruschke 2018), and *same* is the
 equivalence test of Schuirmann (1987).
 
     same         the whole interval is within the region
     better,      the interval excludes 0: the direction is certain,
     worse        and the effect is not surely negligible
-    cannot tell  all else: more seeds would narrow the interval
+    cannot tell  everything else: more seeds would narrow the interval
 
-Of many comparisons, `scipy.stats.false_discovery_control` (Benjamini and Hochberg, 1995) says which
-to believe; `level` widens the intervals to match (Benjamini and Yekutieli, 2005), so that one
-excludes 0 exactly where the test says so.
+For many comparisons, `scipy.stats.false_discovery_control` (Benjamini and Hochberg, 1995) says
+which to believe. `level` widens the intervals to match (Benjamini and Yekutieli, 2005), so that an
+interval excludes 0 exactly where the test believes the difference.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from stages.evaluation.intervals import Interval, share
 
 BETTER, WORSE, SAME, UNKNOWN = "better", "worse", "same", "cannot tell"
 FEW, DIVERGED = "too few seeds", "diverged"
-HOLDS, FAILS = "holds", "does not hold"  # of a claim; where we cannot tell, it is UNKNOWN or FEW
+HOLDS, FAILS = "holds", "does not hold"  # of a claim, which can also be UNKNOWN or FEW
 ENOUGH = 3  # seeds
 POWER = 0.8
-MOST = 100  # seeds: more than these are not counted
+MOST = 100  # seeds: `needed` tries no more
 COUNTS = np.arange(ENOUGH, MOST + 1)
 
 
 def verdict(interval: Interval, min_effect: float, sign: int = 1) -> str:
-    """Return what an interval of head minus base says.
+    """Return the verdict on an interval of head minus base.
 
     Args:
-        interval: NaN where a single seed has none.
+        interval: the interval, NaN for a single seed.
         min_effect: the smallest effect that matters, in the unit of the interval.
-        sign: 1 where more is better, -1 where less is.
+        sign: 1 if more is better, -1 if less is.
     """
     if interval.seeds < ENOUGH:
         return FEW
@@ -53,12 +53,12 @@ def verdict(interval: Interval, min_effect: float, sign: int = 1) -> str:
 
 
 def claimed(interval: Interval, true: tuple[float, float], min_effect: float | None = None) -> str:
-    """Return whether a claim holds that is true between two values.
+    """Return the verdict on a claim that is true between two values.
 
     Args:
-        interval: of what was measured.
+        interval: the interval of what was measured.
         true: the lowest and the highest value for which the claim is true.
-        min_effect: of a claim that there is a difference: one surely within it is none.
+        min_effect: for a claim of a difference: it fails if the whole interval is within ± this.
     """
     if interval.seeds < ENOUGH:
         return FEW
@@ -73,9 +73,9 @@ def claimed(interval: Interval, true: tuple[float, float], min_effect: float | N
 
 
 def level(p_values: Sequence[float], confidence: float) -> float:
-    """Return the level of each interval of a family, so that of the differences that are believed a
-    share of 1 - `confidence` is wrong at most."""
-    from scipy.stats import false_discovery_control  # half a second, which an evaluation saves
+    """Return the level for each interval of a family, so that at most a share of 1 - `confidence`
+    of the believed differences is expected to be wrong."""
+    from scipy.stats import false_discovery_control  # takes half a second, which evaluate saves
 
     if not p_values:
         return confidence
@@ -89,18 +89,18 @@ def needed(
 ) -> int | None:
     """Return about how many seeds it takes to tell no difference from the smallest effect.
 
-    With so many, a difference of 0 is decided (*same*) and one of the smallest effect is decided
-    (*better* or *worse*), each with a probability of 80 % at least, if they scatter as these do.
+    With that many, a difference of 0 is decided (*same*), and so is one of the smallest effect
+    (*better* or *worse*), each with a probability of at least 80 %, if they scatter as these do.
 
     Args:
         scatter: the standard deviation of a pair's difference: `Estimate.scatter`.
         min_effect: the smallest effect that matters.
-        level: of the interval.
-        seeds: how many there are, which did not suffice.
-        overlap: of their splits: `Estimate.overlap`.
+        level: the interval's.
+        seeds: how many there are, which were not enough.
+        overlap: `Estimate.overlap` of their splits.
 
     Returns:
-        More than `seeds`; None where it would be more than `MOST`.
+        More than `seeds`; None if over `MOST`, if `scatter` is not finite or `min_effect` is 0.
     """
     if not (math.isfinite(scatter) and min_effect > 0):
         return None
@@ -110,19 +110,19 @@ def needed(
 
 
 def many(needed: int | None) -> str:
-    """Return ``about 38`` of what `needed` returned, or ``more than 100``."""
+    """Return the result of `needed` in words: ``about 38``, or ``more than 100``."""
     return f"more than {MOST}" if needed is None else f"about {needed}"
 
 
 def chances(
     scatter: float, min_effect: float, level: float, truth: float, overlap: float = 0.0
 ) -> Any:
-    """Return with which probability an interval is decided, for each of `COUNTS` seeds.
+    """Return the probability that an interval is decided, for each number of seeds in `COUNTS`.
 
-    Exact for normal differences whose mean is `truth`, as in Phillips (1990): their mean and their
-    sample deviation are independent, and the latter is chi-distributed. It is averaged over its
-    quantiles. Undecided is a mean that is nearer to 0 than half of the interval, and not so near
-    that all of the interval is within the smallest effect.
+    This is exact for normal differences with mean `truth`, as in Phillips (1990): their mean and
+    sample deviation are independent. The deviation is chi-distributed and averaged over its
+    quantiles. An interval is undecided if its mean is nearer to 0 than half its width, but not so
+    near that the whole interval is within the smallest effect.
     """
     deviations, factors = sampled(level)
     error = (scatter * share(COUNTS, overlap))[:, None]
@@ -137,8 +137,8 @@ def chances(
 
 @cache
 def sampled(level: float) -> tuple[Any, Any]:
-    """Return, a row for each of `COUNTS`: quantiles of the sample deviation where the true one is
-    1, and Student's t of an interval of `level`."""
+    """Return quantiles of the sample deviation if the true one is 1, shape (n, 40), and Student's t
+    for an interval of `level`, shape (n, 1): a row for each of the n `COUNTS`."""
     freedom = (COUNTS - 1)[:, None]
     quantiles = (np.arange(40) + 0.5) / 40
     deviations = np.sqrt(2 * special.gammaincinv(freedom / 2, quantiles) / freedom)

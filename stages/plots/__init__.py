@@ -1,1 +1,1 @@
-"""Every picture, drawn from results. A picture is never an input of a training."""
+"""Draw every picture. No training ever reads one."""

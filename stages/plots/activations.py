@@ -1,4 +1,4 @@
-"""A picture of the activation functions and how fast they change."""
+"""Draw the activation functions and how fast they change."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ NAMES = {
 
 
 def picture() -> bytes:
-    """All five over the notebook's range, and their derivatives beside them, as PNG."""
+    """Draw all five over the notebook's range, with their derivatives beside them, as PNG."""
     x = np.linspace(-5, 5, 2001)
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for i, (name, function) in enumerate(reversed(formulas.ALL.items())):
-        # the later, the thinner: where they are equal, those below remain visible
+        # later lines are thinner, so that equal ones below them remain visible
         style = {"color": COLOURS[i], "linestyle": DASHES[i % 3], "linewidth": max(5 - i, 2)}
         slope = np.gradient(function(x), x)
-        slope[x == 0] = np.nan  # ReLU's has a jump there, which is not a line
+        slope[x == 0] = np.nan  # ReLU's derivative jumps there: draw no line
         left.plot(x, function(x), label=NAMES[name], **style)
         right.plot(x, slope, label=NAMES[name], **style)
     left.set_ylim(-1.6, 2.6)

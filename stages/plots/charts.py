@@ -1,6 +1,6 @@
-"""Charts that compare variants: curves of all of them, overfitting gap, confusion matrix.
+"""Draw charts of all variants: curves, overfitting gaps, confusion matrix.
 
-Dropout is told by the line's dash or the bar's hatching, also in grey print.
+The line's dash or the bar's hatching shows the dropout, so that grey print shows it too.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from stages.plots.palette import BLUE, COLOURS, DASHES, GREEN, ORANGE, PINK
 
 
 def curves(table: pd.DataFrame, params: Params) -> bytes:
-    """Validation loss and accuracy by epoch, the mean over seeds of each variant of the grid: a
-    colour for each optimizer, a dash for each dropout.
+    """Draw validation loss and accuracy by epoch as PNG: the mean over seeds of each variant of the
+    grid, with a colour for each optimizer and a dash for each dropout.
 
     Args:
         table: `reports/curves.csv`: variant, seed, epoch, metrics.
@@ -59,8 +59,8 @@ def curves(table: pd.DataFrame, params: Params) -> bytes:
 
 
 def studies(table: pd.DataFrame, params: Params) -> bytes:
-    """Validation accuracy by epoch, a panel for each study, with a band over seeds; in grey the
-    base that the study changes.
+    """Draw validation accuracy by epoch as PNG: a panel for each study, with bands over seeds, and
+    in grey the base that the study changes.
 
     Args:
         table: `reports/curves.csv`: variant, seed, epoch, metrics.
@@ -93,10 +93,10 @@ def studies(table: pd.DataFrame, params: Params) -> bytes:
 
 
 def gaps(results: Mapping[str, Result], params: Params) -> bytes:
-    """The overfitting gap of each optimizer, a bar for each dropout, error bars over seeds.
+    """Draw both overfitting gaps by optimizer as PNG: a bar per dropout, error bars over seeds.
 
     Args:
-        results: of every variant, by its name.
+        results: every variant's result, by name.
         params: the optimizers and the dropouts.
     """
     figure = Figure(figsize=(12, 4.4), layout="constrained")
@@ -134,8 +134,8 @@ def gaps(results: Mapping[str, Result], params: Params) -> bytes:
 
 
 def confusion(champion: Mapping[str, Any], classes: tuple[str, ...]) -> bytes:
-    """The confusion matrix of `reports/champion.json`, shape (10, 10), in percent of the true class
-    (rows); an empty one where every variant diverged."""
+    """Draw the confusion matrix of `reports/champion.json` as PNG: shape (10, 10), in percent of
+    the true class (rows); empty if there is no champion."""
     matrix = np.array(champion["confusion"] or np.full((len(classes),) * 2, np.nan))
     title = f"Test split, champion {champion['variant']} (mean of {champion['seeds']} seeds)"
     if champion["variant"] is None:

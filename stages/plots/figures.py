@@ -1,6 +1,6 @@
-"""What all pictures share.
+"""Provide what all pictures share.
 
-Drawn without pyplot and without dates, so that the same numbers give the same bytes.
+They are drawn without pyplot and without dates, so that the same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-mpl.rcdefaults()  # somebody's matplotlibrc must not change an output
+mpl.rcdefaults()  # a user's matplotlibrc must not change an output
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG bytes, without the drawing library's name and version in it."""
+    """Return a figure as PNG bytes, without Matplotlib's name and version in them."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def band(axes: Any, history: pd.DataFrame, metric: str, opacity: float = 0.2, **how: Any) -> None:
-    """The mean over seeds of a metric by epoch; one standard deviation about it as a band."""
+    """Draw a metric's mean over seeds by epoch, with a band of one standard deviation around it."""
     by_epoch = history.groupby("epoch")[metric]
     mean, deviation = by_epoch.mean(), by_epoch.std()
     (line,) = axes.plot(mean.index, mean, markersize=4, **how)

@@ -1,4 +1,4 @@
-"""A forest plot: a row for each comparison, its mean as a point and its interval as a line."""
+"""Draw forest plots: a row for each comparison, its mean as a point, its interval as a line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from stages.evaluation.verdicts import FAILS, FEW, HOLDS, UNKNOWN
 from stages.plots.figures import png
 from stages.plots.palette import BLUE, GREY, PALE, RED, SKY
 
-Looks = Mapping[str, tuple[str, str]]  # by verdict, colour and marker
+Looks = Mapping[str, tuple[str, str]]  # colour and marker, by verdict
 CLAIMS = {HOLDS: (BLUE, "o"), FAILS: (RED, "s"), UNKNOWN: (GREY, "D"), FEW: (PALE, "x")}
 
 
 @dataclass(frozen=True)
 class Point:
-    """A row: what it is of, its mean and interval (None for a single seed), and the verdict."""
+    """One row: its label, mean, interval (None for a single seed) and verdict."""
 
     label: str
     mean: float
@@ -37,7 +37,7 @@ class Panel:
     Attributes:
         label: what the axis measures, with its unit.
         points: from top to bottom.
-        true: from where to where a claim would be true, None for infinity; it is shaded.
+        true: the range where a claim would be true, which is shaded; None for infinity.
     """
 
     label: str
@@ -46,7 +46,7 @@ class Panel:
 
 
 def claims(rows: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """The judged claims of `reports/claims.json`, those of one measure on one axis, as PNG."""
+    """Draw the judged claims of `reports/claims.json` as PNG, with one axis for each measure."""
     by_measure: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows.values():
         by_measure.setdefault(row["measure"], []).append(row)
@@ -70,7 +70,7 @@ def claims(rows: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 def beside(panels: Sequence[Panel], looks: Looks) -> bytes:
-    """Panels side by side with the same rows, as PNG."""
+    """Draw panels side by side as PNG; if their rows are the same, label them only once."""
     most = max((len(panel.points) for panel in panels), default=1)
     width = 2.9 * max(1, len(panels)) + 1.6
     figure = Figure(figsize=(width, 0.27 * most + 1.6), layout="constrained")

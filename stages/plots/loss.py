@@ -1,4 +1,4 @@
-"""The notebook's loss plot: training and validation loss by epoch."""
+"""Draw the notebook's loss plot: training and validation loss by epoch."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ LINES = (("loss", "b", "-", "train"), ("val_loss", "r", ":", "validation"))
 
 
 def picture(rows: Sequence[Row], title: str) -> bytes:
-    """Draw the mean over seeds, one standard deviation about it as a band, and each seed as a thin
-    line; as PNG.
+    """Draw the mean over seeds, a band of one standard deviation around it, and a thin line for
+    each seed, as PNG.
 
     Args:
         rows: the epochs of one or several seeds of a variant.
-        title: what the variant is called.
+        title: the name of the variant.
     """
     seeds = sorted({row["seed"] for row in rows})
-    figure = Figure(figsize=(6, 4))  # its own margins: finding them draws all of it twice
+    figure = Figure(figsize=(6, 4))  # fixed margins: an automatic layout draws twice
     figure.subplots_adjust(left=0.11, right=0.98, bottom=0.12, top=0.92)
     axes = figure.subplots()
-    with np.errstate(invalid="ignore"):  # of a training that diverged
+    with np.errstate(invalid="ignore"):  # a training may have diverged
         draw(axes, rows, seeds)
     many = f"mean ± standard deviation of {len(seeds)} seeds"
     axes.set_title(f"{title}   ({many if len(seeds) > 1 else f'seed {seeds[0]}'})", fontsize=11)

@@ -1,4 +1,4 @@
-"""Curves of two sides over each other, a panel for each variant."""
+"""Draw the curves of two sides over each other, with a panel for each variant."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def curves(
     metric: str = "val_accuracy",
     label: str = "validation accuracy",
 ) -> bytes:
-    """Draw base in grey, head in blue, bands over seeds; as PNG.
+    """Draw base in grey and head in blue, with bands over seeds, as PNG.
 
     Args:
-        base, head: what each side is called, and its `reports/curves.csv`.
-        variants: which to show.
+        base, head: each side's name and its `reports/curves.csv`.
+        variants: those to show.
         metric: a column of the curves.
-        label: what it is called.
+        label: the metric's name in the picture.
     """
     rows = max(1, -(-len(variants) // COLUMNS))
     columns = min(COLUMNS, max(1, len(variants)))

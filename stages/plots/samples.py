@@ -1,4 +1,4 @@
-"""A picture of the data: the first samples of each class."""
+"""Draw the data: the first samples of each class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stages.plots.figures import png
 
 
 def picture(split: Split, columns: int = 12) -> bytes:
-    """A row for each class with its first `columns` pictures, as PNG."""
+    """Draw a row for each class with its first `columns` pictures, as PNG."""
     canvas = np.full((len(CLASSES) * 28, columns * 28), 255, dtype=np.uint8)
     for row in range(len(CLASSES)):
         for column, image in enumerate(split.images[split.labels == row][:columns]):

@@ -1,6 +1,6 @@
-"""Artifacts of a store in a SQLite file: in a folder beside it, by absolute paths in its tables.
+"""Find the artifacts of a SQLite store, which are in a folder beside its file.
 
-So the tables are wrong when the project was moved or copied, and know nothing of deleted folders.
+Its tables hold absolute paths: stale once the project is moved or copied, or a folder deleted.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 FOLDER = "mlruns"
-MODEL = "data/model.keras"  # among the artifacts of a logged model
+MODEL = "data/model.keras"  # its path among a logged model's artifacts
 
-# Every column of MLflow's tables that says where artifacts are
+# Every column of MLflow's tables that holds an artifact path
 COLUMNS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -24,18 +24,18 @@ COLUMNS = (
 
 
 def beside(database: Path) -> Path:
-    """Return where the artifacts of a SQLite file are, unless a person has chosen another place."""
+    """Return the default folder of a SQLite store's artifacts, beside its file."""
     return (database.parent / FOLDER).resolve()
 
 
 def chosen(location: str) -> bool:
-    """Whether a person has chosen the location of an experiment's artifacts."""
+    """Return whether the user chose the location of an experiment's artifacts."""
     return not (location.startswith("file:") and location.endswith(f"/{FOLDER}"))
 
 
 def relocate(database: Path, before: str) -> bool:
-    """Let the artifacts that a store has below the location `before` be beside its file, all of
-    them or none; return whether they were elsewhere.
+    """Point the artifact paths below `before`, all or none, to the folder beside the store's file.
+    Return whether they pointed elsewhere; keep a location that the user chose.
 
     Raises:
         sqlite3.Error: the file cannot be written.
@@ -54,13 +54,13 @@ def relocate(database: Path, before: str) -> bool:
 
 
 def deleted(database: Path, location: str, uri: str, file: str = ".") -> bool:
-    """Whether the artifacts of a run or a model are gone, also in a store still to `relocate`.
+    """Return whether the artifacts of a run or a model are gone, even before `relocate` has run.
 
     Args:
         database: the store's file.
-        location: of the experiment's artifacts.
-        uri: of the run's or the model's.
-        file: one that must be among them.
+        location: the experiment's artifact location; if the user chose it, the answer is False.
+        uri: the artifact location of the run or model.
+        file: a file that must exist there.
     """
     if chosen(location) or not uri.startswith(f"{location}/"):
         return False

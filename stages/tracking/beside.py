@@ -1,7 +1,7 @@
-"""The recorder in a process of its own: a training neither waits for MLflow nor shares with it what
-could change a bit, as the random numbers that Keras draws when it loads a model.
+"""Run the recorder in its own process, so that a training does not wait for MLflow.
 
-The process is forked, so that the libraries of both are imported once. It hears a JSON text a line.
+The two share no state that could change a bit, such as the random numbers that Keras draws when it
+loads a model. Forking imports their libraries only once. Events pass as one JSON text per line.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from stages.training.history import Row
 
 
 class Beside(Listener):
-    """Passes on what it hears to a recorder in another process, and waits for its end.
+    """Passes every event to a recorder in another process, and at the end waits for that process.
 
     Args:
-        recorder: as it is now; what becomes of it is not seen here.
+        recorder: the other process gets a copy, whose changes are not seen here.
     """
 
     def __init__(self, recorder: LiveRecorder) -> None:
         self.recorder = recorder
 
     def __enter__(self) -> Beside:
-        sys.stdout.flush()  # what waits would be printed by both
+        sys.stdout.flush()  # else both processes print what is buffered
         sys.stderr.flush()
         reading, writing = os.pipe()
         with deferred():
@@ -56,7 +56,7 @@ class Beside(Listener):
             say(LOST.format("the process that writes it has ended"))
 
     def tell(self, *what: Any) -> None:
-        """Send a line; to nobody, if the other process has ended."""
+        """Send a line; do nothing if the other process has ended."""
         with suppress(BrokenPipeError):
             print(json.dumps(what), file=self.pipe, flush=True)
 
@@ -73,14 +73,14 @@ class Beside(Listener):
         self.tell("seed ends", seed, rows, str(model), origin)
 
     def training_ends(self) -> None:
-        """Pass it on, with the seconds by phase."""
+        """Pass it on, with the seconds of each phase and the present time."""
         self.tell("training ends", self.recorder.phases, time.time())
 
 
 def child(work: Callable[[], None]) -> None:
-    """Do the work of a forked process, and end it: what its parent has to clean up is not its own.
+    """Do the work of a forked process, then exit without cleanup, which is left to the parent.
 
-    The parent says when it is over; a signal that ends both would leave runs that nobody ends.
+    Ignore signals: the parent says when to end, and one that ended both would leave runs open.
     """
     code = 1
     try:
@@ -98,7 +98,7 @@ def child(work: Callable[[], None]) -> None:
 
 
 def record(lines: IO[str], recorder: LiveRecorder) -> None:
-    """Tell the recorder what is heard, until the training ends, or is killed."""
+    """Pass each line to the recorder; if the training is killed, end its runs as KILLED."""
     recorder.start()
     status = "KILLED"
     for line in lines:
@@ -111,7 +111,7 @@ def record(lines: IO[str], recorder: LiveRecorder) -> None:
                 recorder.seed_ends(seed, rows, Path(model), origin)
             case ["training ends", phases, at]:
                 recorder.phases = phases
-                recorder.seconds = time.time() - at  # the training waits only now
+                recorder.seconds = time.time() - at  # the training waits only from then on
                 recorder.training_ends()
             case ["end", said]:
                 status = said

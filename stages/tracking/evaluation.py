@@ -1,4 +1,4 @@
-"""Evaluation metrics join the runs of the training that they judge, found by fingerprint."""
+"""Log evaluation scores to the runs of the training that they judge, found by fingerprint."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from stages.tracking.time_budget import TimeBudget
 def join(results: Mapping[str, Result]) -> None:
     """Log the scores of each seed to its run, and their mean to the variant's run.
 
-    A run that says so already is left alone; a finished run keeps its status and its times.
-    Where the store cannot be reached it says so once, and nothing is lost: the scores are in
-    `reports/results/`.
+    Leave a run alone that already has them; a finished run keeps its status and times. If the store
+    cannot be written, warn once: nothing is lost, because the scores are in `reports/results/`.
 
     Args:
-        results: of each variant, by its name.
+        results: each variant's result, by name.
     """
     if is_off():
         return
@@ -36,8 +35,8 @@ def join(results: Mapping[str, Result]) -> None:
             log(client, experiment, variant, result)
     except Exception as error:
         say(
-            f"warning: MLflow's store cannot be written ({reason(error)}); the evaluation is whole "
-            "in reports/: when the store is back, `branchmark sync` brings it in"
+            f"warning: MLflow's store cannot be written ({reason(error)}); the evaluation is "
+            "complete in reports/: once the store is back, `branchmark sync` records it"
         )
 
 
@@ -54,15 +53,15 @@ def log(client: Any, experiment: str, variant: str, result: Result) -> None:
 def missing(
     client: Any, there: Iterable[Any], by_seed: Mapping[int, Scores]
 ) -> dict[str, dict[str, float]]:
-    """By run, the scores that it does not have, or has with another value.
+    """Return, by run id, the scores that a run lacks or has with another value.
 
     Args:
-        client: of the store, for the seconds that the epochs took.
-        there: runs of one fingerprint, of seeds and of the variant.
+        client: the store's, to read how many seconds the epochs took.
+        there: the runs of one fingerprint: those of the variant and of its seeds.
         by_seed: the scores of that fingerprint.
     """
     values = {str(seed): scores for seed, scores in by_seed.items()}
-    took: dict[str, list[float | None]] = {}  # by the variant's run, seconds to the target
+    took: dict[str, list[float | None]] = {}  # seconds to the target, by the variant's run
     result = {}
     for run in sorted(there, key=lambda run: "seed" not in run.data.tags):
         if (seed := run.data.tags.get("seed")) in values:
@@ -84,7 +83,7 @@ def missing(
 
 
 def incomplete(runs: Iterable[Any], by_seed: Mapping[int, Scores]) -> bool:
-    """Whether runs of one result lack a score, or the seconds to the target that go with it."""
+    """Return whether runs of one result lack a score, or the seconds to the target."""
     values = {str(seed): scores for seed, scores in by_seed.items()}
     if not values:
         return False
@@ -100,19 +99,19 @@ def incomplete(runs: Iterable[Any], by_seed: Mapping[int, Scores]) -> bool:
 
 
 def mean(by_seed: Mapping[str, Scores]) -> dict[str, float | None]:
-    """The mean of each score."""
+    """Return the mean of each score, None where a seed has no value."""
     names = dict.fromkeys(name for scores in by_seed.values() for name in scores)
     return {name: average([scores.get(name) for scores in by_seed.values()]) for name in names}
 
 
 def average(values: list[float | None]) -> float | None:
-    """The mean; None where a seed has no value."""
+    """Return the mean, None if any value is None."""
     there = [value for value in values if value is not None]
     return float(np.mean(there)) if len(there) == len(values) else None
 
 
 def seconds_to(client: Any, run: Any, epochs: float | None) -> float | None:
-    """The seconds that the first `epochs` epochs of a run took; None where nobody measured them."""
+    """Return the seconds that a run's first `epochs` epochs took, None if not measured."""
     known = run.data.metrics
     if epochs is None or "epoch_seconds" not in known:
         return None

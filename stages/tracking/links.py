@@ -1,4 +1,4 @@
-"""Addresses of MLflow's pages about runs, for reports that people click in."""
+"""Build the addresses of MLflow's pages about runs, for links in reports."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from stages.tracking.store import tracking_uri
 
 HOST = "http://127.0.0.1:5000"  # where `branchmark ui` listens by default
-TRAINING = "workflowType=machine_learning"  # MLflow opens its pages for language models otherwise
+TRAINING = "workflowType=machine_learning"  # else MLflow opens its pages for language models
 
 
-Key = tuple[str, str]  # variant and fingerprint: equal results of two variants have two runs
+Key = tuple[str, str]  # variant and fingerprint: two variants with equal results have a run each
 
 
 @dataclass(frozen=True)
 class Links:
-    """Pages about the runs of results.
+    """Addresses of pages about the runs of results.
 
     Attributes:
-        address: of the server, without credentials.
+        address: the server's, without credentials.
         experiment: the id of the project's experiment.
-        runs: the id of the variant's run of each result: of several the newest that is whole.
+        runs: for each result, the id of the newest finished run of the variant.
     """
 
     address: str
@@ -34,14 +34,14 @@ class Links:
     runs: dict[Key, str]
 
     def run(self, key: Key) -> str | None:
-        """Return the page of a run."""
+        """Return the address of a result's page, None if it has no run."""
         if key not in self.runs:
             return None
         run = self.runs[key]
         return f"{self.address}/#/experiments/{self.experiment}/runs/{run}?{TRAINING}"
 
     def together(self, keys: Iterable[Key]) -> str | None:
-        """Return MLflow's page that compares runs."""
+        """Return the address of the page that compares these runs, None for fewer than two."""
         ids = [self.runs[key] for key in keys if key in self.runs]
         if len(ids) < 2:
             return None
@@ -50,14 +50,9 @@ class Links:
 
 
 def tag(keys: Iterable[Key], tags: Mapping[str, str]) -> int:
-    """Put tags on the runs of these results; return on how many.
-
-    Raises:
-        mlflow.exceptions.MlflowException: the server cannot be reached.
-        sqlite3.Error: the store cannot be read.
-    """
+    """Set tags on the runs of these results; return how many runs. Raise what `links` raises."""
     known = links(keys)
-    if known is None or not known.runs:  # a store is not made for tags
+    if known is None or not known.runs:  # do not create a store just for tags
         return 0
     from stages.tracking.store import open_store
 
@@ -69,9 +64,10 @@ def tag(keys: Iterable[Key], tags: Mapping[str, str]) -> int:
 
 
 def links(keys: Iterable[Key]) -> Links | None:
-    """Return links to the runs of these results; None where there is no store, which is not made.
+    """Return links to the runs of these results, None if there is no store; do not create one.
 
     Raises:
+        UserError: the project's experiment was deleted.
         mlflow.exceptions.MlflowException: the server cannot be reached.
         sqlite3.Error: the store cannot be read.
     """
@@ -83,8 +79,8 @@ def links(keys: Iterable[Key]) -> Links | None:
 
 
 def of_file(file: Path, keys: set[Key]) -> tuple[str, dict[Key, str]]:
-    """Return the experiment and the runs of a SQLite store, read without MLflow: importing it takes
-    longer than a comparison may."""
+    """Return the experiment and the runs in a SQLite file. Read it without MLflow, whose import
+    takes longer than a comparison may."""
     query = """
         SELECT runs.experiment_id, variants.value, prints.value, runs.run_uuid FROM runs
         JOIN tags AS variants ON variants.run_uuid = runs.run_uuid AND variants.key = 'variant'
@@ -116,7 +112,7 @@ def of_server(keys: set[Key]) -> tuple[str, dict[Key, str]]:
 
 
 def server(uri: str) -> str:
-    """Where a browser finds MLflow's pages of a store; a password stays out of it."""
+    """Return the address where a browser finds MLflow's pages, without credentials."""
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
         return HOST

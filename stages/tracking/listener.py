@@ -1,4 +1,4 @@
-"""What a training tells whoever listens: MLflow's recorder, the lines on the screen."""
+"""Define the events of a training for its listeners: MLflow's recorder, the lines on the screen."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from stages.training.history import Row
 
 
 class Listener(Protocol):
-    """Hears of the training of a variant, seed after seed. Nothing that it does comes back."""
+    """Receives the events of a variant's training, seed by seed, and returns nothing to it."""
 
     def seed_begins(self, seed: int) -> None:
-        """A seed's training begins."""
+        """Handle the start of a seed's training."""
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
-        """An epoch has ended."""
+        """Handle the end of an epoch, which took `seconds`."""
 
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
-        """A seed has all its epochs, and its model is saved.
+        """Handle the end of a seed, with all its epochs done and its model saved.
 
         Args:
-            origin: where its result was taken over from; "" where it was trained just now.
+            origin: where its result was taken over from; "" if it was trained just now.
         """
 
     def training_ends(self) -> None:
-        """All seeds have ended, and the output is whole."""
+        """Handle the end of the training, with all seeds done and the output complete."""
 
 
 class Listeners(Listener):
-    """Several listeners as one; each hears in its turn."""
+    """Passes every event to several listeners, one after the other."""
 
     def __init__(self, *each: Listener) -> None:
         self.each = each

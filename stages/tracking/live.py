@@ -1,4 +1,4 @@
-"""Who listens to a training: MLflow's recorder, the lines on the screen, the clock."""
+"""Listen to a training: with MLflow's recorder, the lines on the screen, and the clock."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from stages.training.variants import Variant
 def listeners(
     variant: Variant, data: Prepared, identities: Mapping[int, Identity]
 ) -> Iterator[Listener]:
-    """Listen to a training for as long as the block runs; its end is that of MLflow's runs."""
+    """Listen to a training while the block runs; MLflow's runs end when the block does."""
     clock = Clock()
     if is_off():
         yield Listeners(clock, Lines(identities))
         return
     described = training.of_variant_in_training(variant, identities)
     recorder = LiveRecorder(described, data, clock.seconds)
-    # Forking what has loaded TensorFlow is safe on Linux only
+    # A process that has loaded TensorFlow can fork safely only on Linux
     with Beside(recorder) if sys.platform == "linux" else recorder as listener:
         yield Listeners(clock, Lines(identities), listener)
 
 
 class Lines:
-    """Prints a line a seed, and before them one where this machine's results are its own."""
+    """Prints a line for each seed, after a note if other machines would get other results."""
 
     def __init__(self, identities: Mapping[int, Identity]) -> None:
         from stages.training.arithmetic import another_arithmetic
@@ -47,18 +47,18 @@ class Lines:
         self.identities = identities
         if why := another_arithmetic(features()):
             say(
-                f"note: {why}, so these results are this machine's own: `branchmark verify` gives "
-                "others elsewhere (docs/reproducibility.md)"
+                f"note: {why}, so these results hold on this machine only: `branchmark verify` "
+                "gets different ones elsewhere (docs/reproducibility.md)"
             )
 
     def seed_begins(self, seed: int) -> None:
         """Print nothing yet."""
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
-        """Print nothing: `branchmark repro` reads how far it is from the history."""
+        """Print nothing: `branchmark repro` reads the progress from the history."""
 
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
-        """Print what came of it."""
+        """Print the last epoch's validation scores and how the seed ended."""
         last = rows[-1]
         how = f"after {last['epoch']} epochs"
         if training.diverged(rows):
@@ -76,10 +76,10 @@ class Lines:
 
 
 class Clock:
-    """Adds up the seconds of a training by phase, for MLflow: an output holds no durations.
+    """Adds up the seconds of each phase of a training, for MLflow: outputs hold no durations.
 
-    `startup` is all before the first seed, imports above all; `first_call` is what the first epoch
-    of a process takes longer than the second, which is tracing its graph.
+    `startup` is the time before the first seed, mostly imports. `first_call` is how much longer a
+    process's first epoch takes than its second: the time to trace the graph.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Clock:
         self.last = time.perf_counter()
 
     def seed_begins(self, seed: int) -> None:
-        """Nothing is counted yet."""
+        """Count nothing yet."""
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
         """Count an epoch."""
@@ -100,9 +100,9 @@ class Clock:
         self.last = time.perf_counter()
 
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
-        """Count the saving of the model."""
+        """Count the time to save the model; a result taken over has none."""
         if not origin:
             self.seconds["saving"] += time.perf_counter() - self.last
 
     def training_ends(self) -> None:
-        """All has been counted."""
+        """Count nothing more."""

@@ -1,9 +1,9 @@
-"""The process that writes a run: recorded at its start, so that its end can be seen from outside.
+"""Record which process writes a run, so that others can see when that process is gone.
 
-SIGKILL, the kernel out of memory and a machine that goes down leave a run RUNNING for ever. A
-process is known by the boot of its machine, the namespace in which it has its number, and the clock
-ticks since the boot at which it began. Names of hosts come again (containers, clones of machines),
-and clocks are corrected: they decide nothing.
+SIGKILL, the out-of-memory killer and a machine that goes down leave a run RUNNING for ever. A
+process is identified by its machine's boot, its PID and PID namespace, and its start in clock ticks
+since the boot. Host names recur (containers, cloned machines) and clocks are corrected, so neither
+decides anything.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ State = Literal["alive", "gone", "unknown"]
 
 
 def tags() -> dict[str, str]:
-    """Return this process: its number, what it is a number in, and since when it has it; the host
-    is for people. What the system does not tell is left out."""
+    """Return the tags that identify this process: boot, PID namespace, PID and start. The host is
+    only for people to read. Leave out what the system does not tell."""
     pid = os.getpid()
     found = {"host": socket.gethostname(), "pid": str(pid), **place()}
     if since := started(pid):
@@ -36,10 +36,10 @@ def tags() -> dict[str, str]:
 
 
 def state(found: Mapping[str, str]) -> State:
-    """Return whether the process that the tags of a run name still is.
+    """Return whether the process that a run's tags name is still alive.
 
-    Of one of another boot, which may be another machine, of another namespace (a container), or of
-    tags that do not tell, nothing is known.
+    This is unknown for another boot, which may be another machine, for another namespace (a
+    container), and for tags that do not identify a process.
     """
     here = place()
     if not here or any(found.get(tag) != value for tag, value in here.items()):
@@ -51,7 +51,7 @@ def state(found: Mapping[str, str]) -> State:
         os.kill(int(number), 0)
     except ProcessLookupError:
         return "gone"
-    except PermissionError:  # another user's
+    except PermissionError:  # it exists, but is another user's
         pass
     except OverflowError:
         return "unknown"
@@ -63,10 +63,10 @@ def state(found: Mapping[str, str]) -> State:
 
 @cache
 def place() -> dict[str, str]:
-    """Return the boot and the namespace in which processes have their numbers here; nothing where
-    the system does not tell."""
+    """Return this machine's boot and, on Linux, this process's PID namespace; nothing if the system
+    does not tell."""
     with suppress(OSError):
-        # Else /proc is that of another namespace, and its numbers are others
+        # /proc may be that of another namespace, where PIDs mean other processes
         if os.readlink(PROC / "self") != str(os.getpid()):
             return {}
         boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
@@ -80,8 +80,8 @@ def place() -> dict[str, str]:
 
 
 def started(pid: int) -> str | None:
-    """Return when a process began: on Linux in clock ticks since the boot, "" for one that has
-    ended and that nobody has waited for; None where the system does not tell."""
+    """Return when a process began: on Linux in clock ticks since the boot ("" for a zombie),
+    elsewhere in seconds since 1970; None if the system does not tell."""
     if sys.platform != "linux":
         try:
             return f"{psutil.Process(pid).create_time():.6f}"

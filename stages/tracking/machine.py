@@ -1,4 +1,4 @@
-"""The machine that a training runs on: for MLflow's runs, never for an output."""
+"""Describe the CPU that a training runs on, for MLflow's runs and never for an output."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 
 CPUINFO = Path("/proc/cpuinfo")
 FIELDS = ("model name", "cpu family", "model")
-LEVELS = {  # of x86-64: what NumPy 2.4 names for all that belongs to them
+LEVELS = {  # of x86-64: NumPy 2.4 names a level instead of the features in it
     "X86_V3": {"AVX2", "FMA3"},
     "X86_V4": {"AVX2", "FMA3", "AVX512F"},
 }
 
 
 def features() -> set[str]:
-    """Return what the CPU can do, by NumPy's names: AVX2, FMA3, AVX512F, ..."""
+    """Return the CPU's SIMD features by NumPy's names: AVX2, FMA3, AVX512F, ..."""
     simd: Any = np.show_config(mode="dicts")
     named = {*simd["SIMD Extensions"]["baseline"], *simd["SIMD Extensions"]["found"]}
     return named.union(*(LEVELS.get(name, ()) for name in named))
 
 
 def cpu() -> str:
-    """Return vendor, model and the widest vectors: ``AMD EPYC, family 25 model 17, AVX512F``."""
+    """Return the CPU's name, model, widest vectors: ``AMD EPYC, family 25 model 17, AVX512F``."""
     try:
         text = CPUINFO.read_text(encoding="utf-8")
     except OSError:

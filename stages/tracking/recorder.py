@@ -1,11 +1,11 @@
-"""The record of a training in MLflow: a run for the variant, and nested in it one for each seed.
+"""Record a training in MLflow: one run for the variant and, nested in it, one for each seed.
 
-`Recorder` writes what it is told. A live training tells it through `LiveRecorder`, `branchmark
-sync` tells it what the outputs say: so live and restored runs are written by the same code.
+`Recorder` writes what it is told, by `LiveRecorder` during a training or by `branchmark sync` from
+the outputs. So the same code writes live and restored runs.
 
-Tracking never decides whether a training lives: the first failure of the store ends the record
-with one warning, and the training goes on. A store that comes back later does not bring it back:
-`branchmark sync` makes the whole record from the outputs.
+Tracking never stops a training: when the store first fails, the record ends with one warning and
+the training goes on. The record does not resume when the store comes back: `branchmark sync` makes
+the whole record from the outputs.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
 
 LOST = (
     "warning: MLflow's store cannot be written ({}); the training goes on without it and its "
-    "outputs are whole: when the store is back, `branchmark sync` brings them in"
+    "outputs are complete: once the store is back, `branchmark sync` records them"
 )
-FAREWELL = 1.0  # seconds more than usual for a store that has failed to be told that a run is over
-FLUSH = 2.0  # seconds that the metrics of an epoch may wait for others
+FAREWELL = 1.0  # extra seconds to tell a store that has failed that a run is over
+FLUSH = 2.0  # seconds that an epoch's metrics may wait for those of others
 
 
 class Recorder:
     """Writes the runs of one variant.
 
     Args:
-        client: of the store.
-        experiment: the project's, in that store.
-        training: what the runs say of the variant.
-        train: the training split, named by its digest as the runs' input.
+        client: the store's.
+        experiment: the id of the project's experiment in that store.
+        training: the variant, as its runs describe it.
+        train: the training split, logged as the runs' input under its digest.
         tree: the state of the work tree, or the commit, that the results belong to.
-        tags: further tags of every run.
-        at: the time of all that is written, in milliseconds since 1970; by default the present.
-            What is not live is written in as few calls as MLflow takes.
+        tags: more tags for every run.
+        at: the time of everything written, in milliseconds since 1970; None for a live record,
+            which uses the present. Other records take as few calls as MLflow allows.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Recorder:
         self.rows: list[Row] = []  # of seeds that have ended
         self.pending: list[Metric] = []
         self.flushed = 0.0
-        self.hashes: dict[int, tuple[str, str]] = {}  # of their models and histories
+        self.hashes: dict[int, tuple[str, str]] = {}  # by seed, of model and history
         self.runs: list[str] = []  # all that were started
         self.models: list[str] = []
         self.ended: set[str] = set()
@@ -79,7 +79,7 @@ class Recorder:
         self.run_id = self.start(self.training.variant, {})
 
     def start(self, name: str, tags: dict[str, str], **params: Any) -> str:
-        """Start a run with the tags, parameters and dataset that all runs of the variant have."""
+        """Start a run with what all runs of the variant have: tags, parameters and dataset."""
         from stages.tracking import runs
 
         tags = runs.tags(self.training, self.tree) | dict(self.tags) | tags
@@ -92,7 +92,7 @@ class Recorder:
         return run_id
 
     def seed_begins(self, seed: int) -> None:
-        """Start the run of a seed, and the model that its metrics will belong to."""
+        """Start a seed's run, and create the model that its metrics will belong to."""
         from stages.tracking import runs
 
         tags = {
@@ -109,8 +109,8 @@ class Recorder:
         self.models += filter(None, [self.model_id])
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
-        """Log the metrics of an epoch soon after it ends, with those of others since the last call:
-        a call costs more than its metrics."""
+        """Collect an epoch's metrics; log all collected ones if the last call was over `FLUSH`
+        seconds ago, because a call costs more than its metrics."""
         from stages.tracking import runs
 
         rate = len(self.train.labels) / seconds
@@ -120,14 +120,14 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
-        """Log the metrics that wait."""
+        """Log the collected metrics."""
         if self.pending:
             self.client.log_batch(self.seed_run_id, metrics=self.pending)
         self.pending, self.flushed = [], time.monotonic()
 
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
-        """Log the model and the loss plot of a seed, and end its run; of one that was taken over,
-        the metrics of all epochs as well."""
+        """Log a seed's model and loss plot, and end its run. If its result was taken over, log the
+        metrics of all epochs too."""
         from stages.plots import loss
         from stages.tracking import runs
 
@@ -149,7 +149,7 @@ class Recorder:
         self.terminate(run_id, "FINISHED")
 
     def finish(self) -> None:
-        """Log what holds for all seeds: the mean history and the loss plot."""
+        """Log what covers all seeds: the hash of their results, mean history and loss plot."""
         from stages.plots import loss
         from stages.tracking import runs
 
@@ -159,15 +159,15 @@ class Recorder:
         runs.log_picture(self.client, self.run_id, picture, self.at)
 
     def took(self, seconds: Mapping[str, float]) -> None:
-        """Log the seconds of a training by phase."""
+        """Log the seconds that each phase of the training took."""
         from stages.tracking import runs
 
         timings = {f"system/seconds_{phase}": value for phase, value in seconds.items()}
         runs.log_metrics(self.client, self.run_id, timings)
 
     def end(self, status: str) -> None:
-        """End the runs that are under way; a model that was not logged whole is FAILED."""
-        for run_id in reversed(self.runs):  # also one that was not begun whole
+        """End all open runs; set a model that was not completely logged to FAILED."""
+        for run_id in reversed(self.runs):  # also one that did not start completely
             if run_id not in self.ended:
                 self.terminate(run_id, status)
         if self.model_id:
@@ -175,14 +175,14 @@ class Recorder:
         self.run_id = self.seed_run_id = self.model_id = ""
 
     def discard(self) -> None:
-        """Delete all that was started: what is made from outputs is made again."""
+        """Delete everything that was started; the outputs can be recorded again."""
         for run_id in self.runs:
             self.client.delete_run(run_id)
         for model_id in self.models:
             self.client.delete_logged_model(model_id)
 
     def terminate(self, run_id: str, status: str) -> None:
-        """End one run. A run that is not live no longer names the process that wrote it."""
+        """End one run; if it is not live, remove the tags of the process that wrote it."""
         for tag in liveness.TAGS if self.at is not None else ():
             self.client.delete_tag(run_id, tag)
         self.client.set_terminated(run_id, status, self.at)
@@ -190,19 +190,19 @@ class Recorder:
 
 
 def status_after(error: type[BaseException] | None) -> str:
-    """Return how a run ends: KILLED by Ctrl-C and SIGTERM, FAILED by any other exception."""
+    """Return a run's status: KILLED after Ctrl-C or SIGTERM, FAILED after any other exception."""
     if error is None:
         return "FINISHED"
     return "KILLED" if issubclass(error, KeyboardInterrupt | SystemExit) else "FAILED"
 
 
 class LiveRecorder:
-    """Records a training while it runs; a failure of the store is told once and lets it live.
+    """Records a training while it runs. If the store fails, it warns once and does nothing more.
 
     Args:
-        training: what the runs say of the variant.
+        training: the variant, as its runs describe it.
         data: the prepared data.
-        seconds: by phase, as far as they are known when the training ends.
+        seconds: by phase; read when the training ends.
     """
 
     def __init__(self, training: Training, data: Prepared, seconds: Mapping[str, float]) -> None:
@@ -211,12 +211,12 @@ class LiveRecorder:
         self.recorder: Recorder | None = None
         self.client: MlflowClient | None = None
         self.lost = False
-        self.seconds = 0.0  # that the training waited for all this
+        self.seconds = 0.0  # that the training waited for tracking
 
     def __enter__(self) -> LiveRecorder:
         try:
             self.start()
-        except BaseException as error:  # a signal that waited: `__exit__` will not be called
+        except BaseException as error:  # a deferred signal: `__exit__` will not be called
             self.end(status_after(type(error)))
             raise
         return self
@@ -230,8 +230,8 @@ class LiveRecorder:
         self.shielded(self.begin)
 
     def load(self) -> None:
-        """Import what recording takes, at no charge to the store's time: on a busy machine that may
-        be more than all of it."""
+        """Import what recording needs, without charging the store's time budget: on a busy machine
+        the imports may take longer than all of it."""
         begin = time.perf_counter()
         try:
             import mlflow.store.tracking.sqlalchemy_store
@@ -239,17 +239,17 @@ class LiveRecorder:
 
             from stages.plots import loss  # noqa: F401
             from stages.tracking import runs, store  # noqa: F401
-        except Exception as error:  # whatever is wrong with an installation
+        except Exception as error:  # an installation can be broken in any way
             self.lose(error)
         self.seconds += time.perf_counter() - begin
 
     def lose(self, error: Exception) -> None:
-        """Say once that the record ends here, and why."""
+        """Warn that the record ends here, and why."""
         self.lost = True
         say(LOST.format(reason(error)))
 
     def begin(self) -> None:
-        """As `start`, when all is loaded."""
+        """Do what `start` does, once everything is loaded."""
         from stages.tracking.store import open_store
 
         self.client, experiment = self.budget.call(open_store)
@@ -265,25 +265,25 @@ class LiveRecorder:
             )
 
     def seed_begins(self, seed: int) -> None:
-        """As `Recorder`."""
+        """Do what `Recorder` does."""
         self.tell(lambda recorder: recorder.seed_begins(seed))
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
-        """As `Recorder`."""
+        """Do what `Recorder` does."""
         self.tell(lambda recorder: recorder.epoch_ends(row, seconds))
 
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
-        """As `Recorder`."""
+        """Do what `Recorder` does."""
         self.tell(lambda recorder: recorder.seed_ends(seed, rows, model, origin))
 
     def training_ends(self) -> None:
-        """Log what holds for all seeds, and the seconds by phase."""
+        """Log what covers all seeds, and the seconds of each phase."""
         self.tell(lambda recorder: recorder.finish())
         self.tell(lambda recorder: recorder.took({**self.phases, "tracking": self.seconds}))
 
     def end(self, status: str) -> None:
-        """As `Recorder`; runs whose record was lost on the way are FAILED, if the store takes that:
-        nothing else would end them where no `branchmark sync` sees this process."""
+        """End all open runs. If the record was lost, try to set them to FAILED: nothing else would
+        end them where no `branchmark sync` sees this process."""
         self.tell(lambda recorder: recorder.end(status))
         if self.lost and self.recorder:
             self.recorder.client = TimeBudget(FAREWELL).guarded(self.client)
@@ -291,15 +291,15 @@ class LiveRecorder:
                 self.recorder.end("FAILED")
 
     def tell(self, action: Callable[[Recorder], object]) -> None:
-        """Do something with the recorder, if there is one."""
+        """Carry out an action with the recorder, if there is one."""
         if self.recorder:
             recorder = self.recorder
             self.shielded(lambda: action(recorder))
 
     def shielded(self, action: Callable[[], object]) -> None:
-        """Carry out an action on the store; after the first failure, nothing.
+        """Carry out an action on the store; do nothing after the first failure.
 
-        Ctrl-C and SIGTERM wait for its end: a KeyboardInterrupt within a transaction leaves the
+        Defer Ctrl-C and SIGTERM until it ends: a KeyboardInterrupt within a transaction leaves the
         database locked for the calls that would end the run properly.
         """
         if self.lost:

@@ -1,7 +1,7 @@
-"""What a run of this project says, whoever writes it: tags, parameters, metrics, dataset, model.
+"""Write the content of a run: tags, parameters, metrics, dataset, model.
 
-A live run and one that is restored from its outputs go through the same functions. They take plain
-values, not today's types: the outputs of an old revision had other parameters.
+Live runs and runs restored from outputs use the same functions. These take plain values, not
+today's types, because the outputs of old revisions had other parameters.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from stages.training.history import METRICS, Row
 from stages.vcs.worktree import Tree
 
 BATCH = 1000  # metrics that MLflow takes in one call
-MODEL = "model"  # the folder of a run in which a server that does not know models has it
+MODEL = "model"  # its folder in a run, on a server that does not know models
 
 
 def tags(training: Training, tree: Tree) -> dict[str, str]:
-    """Return the tags that every run has; `mlflow.*` are those that MLflow's own pages show."""
+    """Return the tags of every run; MLflow's own pages show those named `mlflow.*`."""
     found = {
         "variant": training.variant,
         "study": training.study,
@@ -53,7 +53,7 @@ def tags(training: Training, tree: Tree) -> dict[str, str]:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested sections as one, keys joined by dots: ``optimizer.learning_rate``."""
+    """Flatten nested sections into one, keys joined by dots: ``optimizer.learning_rate``."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
@@ -64,16 +64,16 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def log_params(client: MlflowClient, run_id: str, training: Training, **more: Any) -> None:
-    """Every resolved parameter of the variant, defaults included."""
+    """Log every resolved parameter of the variant, defaults included, and `more`."""
     values = flat(training.params) | more
     client.log_batch(run_id, params=[Param(k, redacted(str(v))) for k, v in values.items()])
 
 
 def log_dataset(client: MlflowClient, run_id: str, train: Split, digest: str) -> None:
-    """The training data as the run's input, by the digest of all of it.
+    """Log the training data as the run's input, under the digest of all of it.
 
-    MLflow's own digest covers the first 10,000 numbers, which are 13 pictures; its field holds
-    36 characters.
+    MLflow's own digest covers only the first 10,000 numbers, which are 13 pictures. Its field
+    holds 36 characters.
     """
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.numpy_dataset import from_numpy
@@ -91,29 +91,29 @@ def log_dataset(client: MlflowClient, run_id: str, train: Split, digest: str) ->
 
 
 def hashes(model: Path, rows: Sequence[Row]) -> tuple[str, str]:
-    """Return the SHA-256 of a seed's model and of its history."""
+    """Return the SHA-256 hashes of a seed's model and of its history."""
     return result.sha256(model.read_bytes()), result.sha256(history.text(rows))
 
 
 def numbers(hashes: Mapping[int, tuple[str, str]]) -> str:
-    """Return the hash of all models and histories of a variant, by seed: of two results with the
-    same fingerprint it is the same, or one of them is not what it says."""
+    """Return one hash of all models and histories of a variant. If two results have the same
+    fingerprint but different hashes, one of them is not what it claims to be."""
     return result.digest(result.canonical({str(seed): each for seed, each in hashes.items()}))
 
 
 def now() -> int:
-    """The time as MLflow counts it, in milliseconds."""
+    """Return the time as MLflow counts it, in milliseconds since 1970."""
     return int(time.time() * 1000)
 
 
 def log_metrics(client: MlflowClient, run_id: str, values: Mapping[str, float]) -> None:
-    """Log several metrics that have no step in one call."""
+    """Log metrics that have no step, all in one call."""
     at = now()
     client.log_batch(run_id, metrics=[Metric(k, v, at, 0) for k, v in values.items()])
 
 
 def metrics_of(row: Row, timings: Mapping[str, float], model_id: str) -> list[Metric]:
-    """Return the metrics of an epoch; those of the history belong to the model as well."""
+    """Return the metrics of an epoch; those in the history belong to the model too."""
     at = now()
     found = [
         Metric(name, float(row[name]), at, row["epoch"], model_id=model_id or None)  # type: ignore[literal-required]
@@ -123,7 +123,7 @@ def metrics_of(row: Row, timings: Mapping[str, float], model_id: str) -> list[Me
 
 
 def mean_history(rows: Sequence[Row]) -> list[Row]:
-    """Return the mean over seeds of each epoch's metrics."""
+    """Return the mean over seeds of each epoch's metrics, as rows of seed 0."""
     epochs: dict[int, list[Row]] = {}
     for row in rows:
         epochs.setdefault(row["epoch"], []).append(row)
@@ -144,7 +144,7 @@ def log_history(
     at: int | None = None,
     model_id: str | None = None,
 ) -> None:
-    """Log the metrics of all epochs at once, all at the time `at`, by default the present."""
+    """Log the metrics of all epochs at once, with the time `at` in milliseconds, or now."""
     at = now() if at is None else at
     metrics = [
         Metric(name, float(row[name]), at, row["epoch"], model_id=model_id or None)  # type: ignore[literal-required]
@@ -156,7 +156,7 @@ def log_history(
 
 
 def log_picture(client: MlflowClient, run_id: str, png: bytes, at: int | None = None) -> None:
-    """The loss plot: as a file of the run, and in the chart view beside those of other runs."""
+    """Log the loss plot as a file, and for the chart view, which shows it beside other runs'."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB")
@@ -165,9 +165,9 @@ def log_picture(client: MlflowClient, run_id: str, png: bytes, at: int | None = 
 
 
 def create_model(client: MlflowClient, experiment: str, run_id: str, training: Training) -> str:
-    """A model that waits for its weights, so that metrics can name it from the first epoch on; ""
-    where the server is too old to know models: it will be files of the run."""
-    name = training.variant.replace(".", "_")  # MLflow's names of models hold no dots
+    """Create a model before it has weights, so that metrics can name it from the first epoch on.
+    Return its id, or "" if the server is too old for models: its files then go to the run."""
+    name = training.variant.replace(".", "_")  # MLflow allows no dots in a model's name
     try:
         model = client.create_logged_model(
             experiment, name=name, source_run_id=run_id, model_type="keras"
@@ -181,21 +181,21 @@ def create_model(client: MlflowClient, experiment: str, run_id: str, training: T
 
 
 def unknown(error: MlflowException) -> bool:
-    """Whether a server says that it has no such address: it is older than MLflow's client."""
+    """Return whether the server has no such address, because it is older than the client."""
     return error.error_code in ("ENDPOINT_NOT_FOUND", "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 
 
 @cache
 def say_without_models() -> None:
-    """Say once what such a server lacks."""
+    """Say once that the server does not know models, and where they are instead."""
     say(
-        "note: MLflow's server does not know models, which came with MLflow 3: each is among the "
-        f"files of its seed's run, in the folder `{MODEL}`"
+        "note: MLflow's server is older than MLflow 3 and knows no models: each is among the files "
+        f"of its seed's run, in the folder `{MODEL}`"
     )
 
 
 def input_example(train: Split) -> Any:
-    """The first two pictures, as the network takes them."""
+    """Return the first two pictures as the network takes them: shape (2, 28, 28), from 0 to 1."""
     return train.images[:2].astype(np.float32) / np.float32(255)
 
 
@@ -207,11 +207,11 @@ def log_model(
     train: Split,
     training: Training,
 ) -> None:
-    """The network of a `.keras` file, with signature, input example and pinned requirements.
+    """Log the network of a `.keras` file, with signature, input example and pinned requirements.
 
-    The requirements are what a plain Keras model needs: it loads with
-    `mlflow.pyfunc.load_model` where this project is not installed. Naming them, and the
-    signature, saves MLflow the seconds that it takes to find them out.
+    The requirements are those of a plain Keras model, so `mlflow.pyfunc.load_model` loads it where
+    this project is not installed. Giving them and the signature saves MLflow the seconds that it
+    takes to infer them.
     """
     import mlflow.tensorflow
     from mlflow.models import Model, ModelSignature
@@ -223,8 +223,8 @@ def log_model(
     pixels = TensorSpec(np.dtype(np.float32), (-1, 28, 28))
     probabilities = TensorSpec(np.dtype(np.float32), (-1, 10))
     libraries = {**training.params["libraries"], "mlflow": mlflow.__version__}
-    # To warn of other versions than the installed ones, MLflow would list the files of all that is
-    # installed, which takes a second or two, and no option of it says not to
+    # To warn of version mismatches, MLflow would list the files of every installed package. That
+    # takes a second or two, and no option turns it off
     requirements_utils._MODULES_TO_PACKAGES = requirements_utils._MODULES_TO_PACKAGES or {}
     named = {"model_uuid": model_id, "model_id": model_id} if model_id else {"artifact_path": MODEL}
     with tempfile.TemporaryDirectory() as folder:
@@ -238,7 +238,7 @@ def log_model(
         )
         files = Path(folder, "model")
         for path in sorted(path for path in files.rglob("*") if path.is_file()):
-            parent = path.parent.relative_to(files)  # a call a file: each is waited for by itself
+            parent = path.parent.relative_to(files)  # one call a file: each has its own time limit
             if model_id:
                 client.log_model_artifact(model_id, str(path), parent.as_posix().strip("."))
             else:
@@ -249,8 +249,8 @@ def log_model(
 
 
 def link_model(client: MlflowClient, run_id: str, model_id: str, training: Training) -> None:
-    """List a model, if it is one, among a run's outputs: a seed's also among those of its variant's
-    run."""
+    """Add a model, if there is one, to a run's outputs. The variant's run gets the models of its
+    seeds too."""
     if model_id:
         client.log_outputs(
             run_id, [LoggedModelOutput(model_id, training.params["train"]["epochs"])]

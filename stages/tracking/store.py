@@ -1,7 +1,7 @@
-"""Where the MLflow store is, and its first opening.
+"""Find and open the MLflow store; create it on first use.
 
-SQLite in the project's root with the artifacts beside it, whatever folder a command was started
-in; `MLFLOW_TRACKING_URI` wins.
+It is a SQLite file in the project's root with the artifacts beside it, whatever folder a command
+starts in, unless `MLFLOW_TRACKING_URI` names another store.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ SQLITE = "sqlite:///"
 
 def tracking_uri() -> str:
     """Return the address of the store: `MLFLOW_TRACKING_URI`, or the project's own SQLite file. A
-    SQLite file without a folder is in the project's root, wherever a stage runs."""
+    relative SQLite path starts at the project's root, wherever a stage runs."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or own_uri()
     file = uri.removeprefix(SQLITE)
     return f"{SQLITE}{project_root() / file}" if uri.startswith(SQLITE) else uri
 
 
 def own_uri() -> str:
-    """The address of the project's own SQLite file, which nobody else writes."""
+    """Return the address of the project's own SQLite file, which nobody else writes."""
     return f"{SQLITE}{project_root() / DATABASE}"
 
 
 def own_database() -> Path | None:
-    """Return the project's own SQLite file; None where `MLFLOW_TRACKING_URI` names another store,
-    whose artifacts are its own affair."""
+    """Return the project's own SQLite file, None if `MLFLOW_TRACKING_URI` names another store,
+    whose artifacts we leave alone."""
     uri = own_uri()
     return Path(uri.removeprefix(SQLITE)) if tracking_uri() == uri else None
 
 
 def project_experiment(client: MlflowClient) -> Experiment | None:
-    """Return the project's one experiment in a store; None where there is none yet.
+    """Return the project's one experiment in a store, None if there is none yet.
 
     Raises:
-        UserError: it was deleted, but not for good.
+        UserError: it was deleted, but can still be restored.
         mlflow.exceptions.MlflowException: the store cannot be reached or read.
     """
     found = client.get_experiment_by_name(EXPERIMENT)
@@ -66,7 +66,7 @@ def project_experiment(client: MlflowClient) -> Experiment | None:
 
 
 def open_store() -> tuple[MlflowClient, str]:
-    """A client of the store, and the id of the project's one experiment in it.
+    """Open the store; return its client and the id of the project's one experiment.
 
     Raises:
         UserError: the experiment was deleted.
@@ -78,7 +78,7 @@ def open_store() -> tuple[MlflowClient, str]:
     from mlflow.exceptions import MlflowException
 
     uri = tracking_uri()
-    # A server keeps artifacts where it was told to; beside a SQLite file, the place is ours.
+    # A server decides where it keeps artifacts; for a SQLite file we do: beside it.
     location = None
     if uri.startswith(SQLITE):
         database = Path(uri.removeprefix(SQLITE))
@@ -104,10 +104,10 @@ def open_store() -> tuple[MlflowClient, str]:
 
 
 def insisting(call: Callable[..., Any], *args: Any) -> Any:
-    """Call once more where another process has just added the row that `call` would add.
+    """Return what `call` returns; repeat it if another process has just added the same row.
 
-    MLflow looks whether a dataset or a tag of an experiment is there before it adds it; of two
-    processes that do so at the same time, the database lets one through. The row is there then.
+    MLflow checks whether a dataset or an experiment's tag exists before it adds it. If two
+    processes do so at the same time, the database accepts one. The second call finds the row.
 
     Raises:
         mlflow.exceptions.MlflowException: the second call fails too, or the first for another
@@ -118,16 +118,16 @@ def insisting(call: Callable[..., Any], *args: Any) -> Any:
     try:
         return call(*args)
     except MlflowException as error:
-        if error.error_code != "BAD_REQUEST":  # what MLflow makes of "duplicate key"
+        if error.error_code != "BAD_REQUEST":  # MLflow's code for "duplicate key"
             raise
         return call(*args)
 
 
 def create(database: Path) -> None:
-    """Make a SQLite file with MLflow's tables, if there is none.
+    """Create a SQLite file with MLflow's tables, if there is none.
 
-    By one process at a time, for several at once break it, and beside its place, because one that
-    was killed on the way would leave a file that no later one can use.
+    One process at a time does so, because several at once break the file. It builds the file under
+    another name, because a killed process would leave one that no later process can use.
     """
     import logging
 
@@ -142,8 +142,7 @@ def create(database: Path) -> None:
         if database.exists():
             return
         partial = database.with_name(f"{database.name}.partial")
-        # What SQLite left beside a file that was killed in the making, or deleted, would damage
-        # the new one
+        # Files that SQLite left beside an unfinished or a deleted database would damage the new one
         for leftover in (
             *database.parent.glob(f"{partial.name}*"),
             *database.parent.glob(f"{database.name}-*"),
@@ -152,18 +151,18 @@ def create(database: Path) -> None:
         location = artifacts.beside(database).as_uri()
         SqlAlchemyStore(f"{SQLITE}{partial}", location).engine.dispose()
         with closing(sqlite3.connect(partial)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")  # stays so: see `quicken`
+            connection.execute("PRAGMA journal_mode = WAL")  # the file keeps this: see `quicken`
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.rename(database)
 
 
 def quicken() -> None:
-    """Let SQLite not wait for the disk at every commit: of three an epoch, which took as long as
-    the epoch itself on a slow disk.
+    """Keep SQLite from waiting for the disk at every commit. An epoch has three commits, which on a
+    slow disk took as long as the epoch itself.
 
-    With a write-ahead log (`create`) the file stays whole whatever happens; when the machine dies
-    the last seconds of a record may be lost, which `branchmark sync` brings back.
+    With a write-ahead log (`create`), the file stays intact whatever happens. If the machine goes
+    down, the last seconds of a record may be lost; `branchmark sync` brings them back.
     """
     from sqlalchemy import Engine, event
 
@@ -172,7 +171,8 @@ def quicken() -> None:
 
 
 def asynchronous(connection: Any, _: object) -> None:
-    """Set what holds for a connection alone; of a store in the making nothing is to be lost."""
+    """Set `synchronous`, which SQLite keeps only per connection, not in the file. It is OFF for a
+    store that is being created, which has nothing to lose."""
     if isinstance(connection, sqlite3.Connection):
         file = connection.execute("PRAGMA database_list").fetchone()[2]
         mode = "OFF" if file.endswith(".partial") else "NORMAL"

@@ -1,9 +1,9 @@
-"""Calls to the store that end in time, whatever the store does.
+"""Limit the time of calls to the store, whatever the store does.
 
-No setting of MLflow bounds a call: requests and connections are retried, SQLite waits 20 s for a
-lock, and looking up a host's name has no limit. So a call runs in a thread, which is left behind
-when the time is up: it is a daemon, for which Python does not wait when the process ends, and no
-further call is made by the client that it was made by.
+No setting of MLflow limits a call: it retries requests and connections, SQLite waits 20 s for a
+lock, and a host name lookup has no time limit. So a call runs in a thread, which is abandoned when
+time is up. It is a daemon thread, for which Python does not wait at exit, and its client makes no
+further calls.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-SECONDS = 5.0  # in all
-USUAL = 1.0  # what a request may take at no charge: 0.01 s nearby, 0.3 s from another continent
-REQUESTS = {  # that a call makes, where it is more than one; a file counts for what it weighs
+SECONDS = 5.0  # for all calls together
+USUAL = 1.0  # seconds that a request may take for free: 0.01 nearby, 0.3 from another continent
+REQUESTS = {  # that a call makes, if more than one; large files count as several
     "open_store": 4,
     "log_image": 4,
     "log_text": 2,
@@ -35,11 +35,10 @@ class OutOfTime(Exception):
 
 
 class TimeBudget:
-    """The time that a program has for the store: every call draws on it by what it takes too long.
+    """The time that a program has for the store. A call is charged for what exceeds its usual time.
 
-    Slow calls that succeed one after the other cost no more in all than one that never ends:
-    `seconds`, and `USUAL` for each request. What a program does between two calls is no fault of
-    the store.
+    Many slow calls that succeed cost no more in total than one that never ends: `seconds`, plus
+    `USUAL` for each request. Time between calls is not charged: the store does not cause it.
     """
 
     def __init__(self, seconds: float | None = None) -> None:
@@ -50,7 +49,7 @@ class TimeBudget:
         """Return what `function` returns, or raise what it raises.
 
         Raises:
-            OutOfTime: it took too long, and may still be under way; or an earlier one did.
+            OutOfTime: the call took too long and may still be running, or an earlier one did.
         """
         if self.over:
             raise OutOfTime("an earlier call was given up")
@@ -79,12 +78,12 @@ class TimeBudget:
         return result  # type: ignore[no-any-return]
 
     def guarded(self, client: Any) -> Any:
-        """Return a client of the store whose calls are all made by `call`."""
+        """Return the store's client, with all its calls made through `call`."""
         return Guarded(client, self)
 
 
 class Guarded:
-    """`client`, as long as the budget lasts."""
+    """Passes calls on to `client` while the budget lasts."""
 
     def __init__(self, client: Any, budget: TimeBudget) -> None:
         self._client, self._budget = client, budget
@@ -95,9 +94,9 @@ class Guarded:
 
 
 def quiet() -> None:
-    """Keep the libraries' own warnings and tracebacks off the screen: the caller says it once.
+    """Keep the libraries' own warnings and tracebacks off the screen: the caller reports it once.
 
-    Before each call, because MLflow sets its level when it is imported.
+    This runs before each call, because MLflow sets its log level when it is imported.
     """
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

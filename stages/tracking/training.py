@@ -1,4 +1,4 @@
-"""What the runs of a variant say of it, whether it trains now or was read from its outputs."""
+"""Describe a variant for its runs, whether it trains now or was read from its outputs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from stages.training.variants import Variant
 
 @dataclass(frozen=True)
 class Training:
-    """A variant as its runs describe it, in plain values: an old revision had other parameters.
+    """A variant as its runs describe it, in plain values, as old revisions had other parameters.
 
     Attributes:
-        variant, stage, study: what it is called; no part of its result.
-        fingerprint: of the variant.
-        seeds: the fingerprint of each seed; "" where an old revision had none.
+        variant, stage, study: its names, which are not part of its result.
+        fingerprint: the variant's.
+        seeds: the fingerprint of each seed, "" in an old revision that had none.
         data: the digest of the training split.
-        params: resolved values by the names of `params.yaml`, defaults included.
+        params: resolved values by their names in `params.yaml`, defaults included.
     """
 
     variant: str
@@ -36,7 +36,7 @@ class Training:
 
 
 def of_variant_in_training(variant: Variant, identities: Mapping[int, Identity]) -> Training:
-    """Return what the runs say of a variant that is about to be trained."""
+    """Return the description of a variant that is about to be trained."""
     seeds = {seed: identity.fingerprint for seed, identity in identities.items()}
     text = next(iter(identities.values())).text
     source = variant.reuse.source if variant.reuse else ""
@@ -44,7 +44,7 @@ def of_variant_in_training(variant: Variant, identities: Mapping[int, Identity])
 
 
 def of_summary(name: str, stage: str, study: str, source: str, summary: Summary) -> Training:
-    """Return what the runs say of a variant whose outputs are there."""
+    """Return the description of a variant whose outputs exist."""
     text = next(iter(summary.seeds.values())).identity
     return described(name, stage, study, source, summary.fingerprints, text)
 
@@ -52,7 +52,7 @@ def of_summary(name: str, stage: str, study: str, source: str, summary: Summary)
 def described(
     name: str, stage: str, study: str, source: str, seeds: Mapping[int, str], identity: str
 ) -> Training:
-    """Return the description, the parameters as the identity of a seed has them."""
+    """Return the description, with the parameters from the identity of one seed, as JSON."""
     content = json.loads(identity)
     values = dict(content["params"])
     train = {key: values.pop(key) for key in ("epochs", "batch_size")}
@@ -70,5 +70,5 @@ def described(
 
 
 def diverged(rows: Sequence[Row]) -> bool:
-    """Return whether the training of a seed ended with a loss that is no finite number."""
+    """Return whether a seed's training ended with a loss or validation loss that is not finite."""
     return not all(math.isfinite(loss) for loss in (rows[-1]["loss"], rows[-1]["val_loss"]))

@@ -1,7 +1,7 @@
-"""The views of MLflow's run table that the project brings: columns, filter, grouping, charts.
+"""Define the project's views of MLflow's run table: columns, filter, grouping, charts.
 
-MLflow's own table shows no tags, and so no branch. What a person saves there under *Views* is a tag
-of the experiment; these are written in the same way and stand in the same menu.
+MLflow's own table shows no tags, and so no branch. A view that a user saves under *Views* is a tag
+of the experiment; the project writes its views the same way, so they appear in the same menu.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stages.tracking.store import insisting
 
 TAG = "mlflow.sharedViewState."
 
-COLUMNS = {  # and how wide they are
+COLUMNS = {  # with their widths
     "tags.`live_on`": 130,
     "tags.`study`": 90,
     "tags.`diverged`": 80,
@@ -30,18 +30,18 @@ TABLE: dict[str, Any] = {
     "selectedColumns": [*COLUMNS],
     "columnOrder": [*COLUMNS],
     "columnWidths": COLUMNS,
-    # Sorted by anything else, seeds are not folded under their variant.
+    # In any other order, MLflow does not fold seeds under their variant.
     "orderByKey": "attributes.start_time",
     "orderByAsc": False,
     "chartsSearchFilter": "^(val_)?(accuracy|loss)(_gap)?$|best_epoch",
 }
 STATES = {
-    # A page has a hundred rows: with seeds among them it would not show every variant
+    # A page has 100 rows: with seeds among them, it would not show every variant
     "variants": TABLE | {"searchFilter": "tags.superseded IS NULL AND tags.seed IS NULL"},
     "seeds": TABLE | {"searchFilter": "tags.superseded IS NULL"},
     "branches": TABLE
     | {
-        # One variant, whose results stand beside each other: the mean over variants says nothing.
+        # One variant, with its results side by side: a mean over variants would say nothing.
         "searchFilter": "tags.variant = 'adam-0.0' AND tags.live_on != ''",
         "groupBy": {
             "aggregateFunction": "average",
@@ -52,10 +52,9 @@ STATES = {
 
 
 def lacking(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that an experiment with these tags must get, so that it has the views as they are
-    here."""
+    """Return the tags that an experiment with `tags` still needs to have the views as defined."""
     wanted = {
-        # MLflow lists the newest first: what people save comes before these.
+        # MLflow lists the newest first, so the views that users save come before these.
         TAG + name: json.dumps({"name": name, "createdAt": 0, "state": json.dumps(state)})
         for name, state in STATES.items()
     }
@@ -63,6 +62,6 @@ def lacking(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def write(client: Any, experiment: str) -> None:
-    """Give the experiment the views that it lacks."""
+    """Write the views that the experiment lacks or has in another form."""
     for key, value in lacking(client.get_experiment(experiment).tags).items():
         insisting(client.set_experiment_tag, experiment, key, value)

@@ -55,8 +55,8 @@ def verify(asked: Asked, console: Console) -> Proof:
         raise UserError(f"{', '.join(unknown)}: {asked.rev} has no such variant; it has {known}")
     if refs.file(commit.sha, IDENTITY) is None:
         raise UserError(
-            f"{asked.rev} could not be tried: it is from before results were the same on every "
-            "CPU; only those of revisions with stages/training can be proved"
+            f"{asked.rev} could not be tried: its results depend on the CPU; only those of "
+            "revisions with stages/training can be proved"
         )
     with scrubbed(), cloned(commit.sha) as (root, scratch):
         names = chosen(asked, revision, root, console)

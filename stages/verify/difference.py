@@ -81,7 +81,7 @@ def of_folders(recorded: Mapping[str, str], made: Mapping[str, str]) -> str | No
         if path not in made:
             return f"{path}: not made here"
         if recorded.get(path) != made[path]:
-            return f"{path}: another content here"
+            return f"{path}: different content here"
     return None
 
 

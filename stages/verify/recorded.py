@@ -127,7 +127,7 @@ def read(commit: str) -> Revision:
         if "@" in each.stage:
             variants[each.variant] = recorded(each, lock.stages[each.stage])
         else:  # a name without "@" belongs to the other programs
-            refused.append(f"stages.{each.stage}: no stage of a variant")
+            refused.append(f"stages.{each.stage}: not a stage of a variant")
     outs = [out for stage in lock.stages.values() for out in stage["outs"]]
     folders = {
         out["path"]: out["md5"]

@@ -347,7 +347,7 @@ def test_a_proof_is_the_first_line_if_it_is_of_the_head(repository: Repository) 
     file.write_text(json.dumps(content | {"proved": 10}))
     assert proof.line(file, head) == "2 of 12 changed numbers NOT proved on an AMD EPYC 7763"
     file.write_text("[]")
-    with pytest.raises(UserError, match="no proof of `branchmark verify`"):
+    with pytest.raises(UserError, match="not a proof written by `branchmark verify`"):
         proof.line(file, head)
 
 
@@ -644,11 +644,11 @@ def test_a_head_that_asks_for_what_has_not_been_run_says_so_first_and_closes_the
     repository.params["train"]["epochs"] = 30
     repository.write()
     ran = branchmark("compare", "main", "--fail-on", "worse", cwd=repository.root)
-    assert ran.stdout.startswith("params.yaml asks for what has not been run (train.epochs)")
+    assert ran.stdout.startswith("params.yaml has changes that were not run (train.epochs)")
     assert ran.returncode == 6
     repository.commit("asked, and not run")
     (said,) = side.not_run(side.snapshot("main"))
-    assert said.startswith("main: params.yaml asks for what has not been run (train.epochs)")
+    assert said.startswith("main: params.yaml has changes that were not run (train.epochs)")
     found = compare.compare(side.snapshot("main~"), side.snapshot("main"))
     text = views.as_markdown(found, changes.changes(found.base, found.head))
     assert text.startswith("**main: params.yaml asks")

@@ -22,7 +22,7 @@ def test_further_seeds_of_both_sides_are_trained_once_and_nothing_else_changes(
     temporary.mkdir()
 
     shown = project.ok(*COMMAND, TMPDIR=str(temporary))
-    assert re.search(r"5 of 5 seeds: \d rows? cannot be told yet", shown)
+    assert re.search(r"5 of 5 seeds: \d rows? still undecided", shown)
     assert "sgd-0.0 accuracy" in shown, "it ends with the table"
     assert "seeds that diverge" not in shown
     seeds = project.root / ".dvc/tmp/seeds"

@@ -89,7 +89,7 @@ def test_a_cpu_with_another_arithmetic_is_told_in_a_line_and_no_part_of_the_outp
     path = f"{startup(tmp_path, LACKING)}:{watched.root}"
     told, after = again(watched, PYTHONPATH=path)
     assert len(told) == 1
-    assert "its CPU lacks AVX2 and FMA3, so these results are this machine's own" in told[0]
+    assert "its CPU lacks AVX2 and FMA3, so these results hold on this machine only" in told[0]
     assert after == before
 
 

@@ -134,4 +134,4 @@ def test_a_training_lives_on_where_what_records_it_ends_and_says_so_once(
             listener.epoch_ends(row(0.5), 0.1)
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("warning: MLflow's store cannot be written (")
-    assert "`branchmark sync` brings them in" in line
+    assert "`branchmark sync` records them" in line

@@ -140,7 +140,7 @@ def test_a_server_that_knows_no_models_has_all_the_rest_and_is_told_of_once(
     assert set(client.status.values()) == {"FINISHED"}
     assert "finalize_logged_model" not in client.calls
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("note: MLflow's server does not know models")
+    assert line.startswith("note: MLflow's server is older than MLflow 3")
 
 
 def test_any_other_error_about_a_model_is_an_error() -> None:

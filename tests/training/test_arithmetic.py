@@ -170,7 +170,7 @@ def test_a_training_on_another_arithmetic_says_so_in_one_line(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert "its CPU lacks AVX2 and FMA3, so these results are this machine's own" in err
+    assert "its CPU lacks AVX2 and FMA3, so these results hold on this machine only" in err
 
 
 def test_another_version_of_a_library_is_refused() -> None:

@@ -55,4 +55,4 @@ def test_the_first_line_and_the_first_file_are_named() -> None:
     assert difference.of_lines("a\nb\n", "a\nc\n") == "line 2"
     assert difference.of_lines("a\n", "a\n") is None
     assert difference.of_folders({"a": "1", "b": "1"}, {"b": "1"}) == "a: not made here"
-    assert difference.of_folders({"b": "1"}, {"b": "2"}) == "b: another content here"
+    assert difference.of_folders({"b": "1"}, {"b": "2"}) == "b: different content here"

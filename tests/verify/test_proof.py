@@ -60,7 +60,7 @@ def test_one_bit_of_a_model_differs_and_its_file_is_named_where_the_cache_knows_
     monkeypatch.setattr(folders, "cached", lambda md5: {})
     assert "though every epoch agrees" in str(proof.of_training(recorded, "adam", root))
     monkeypatch.setattr(folders, "cached", lambda md5: before)
-    assert "seed-1.keras: another content here" in str(proof.of_training(recorded, "adam", root))
+    assert "seed-1.keras: different content here" in str(proof.of_training(recorded, "adam", root))
 
 
 def test_other_inputs_are_named_as_the_reason(root: Path) -> None:
