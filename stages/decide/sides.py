@@ -21,7 +21,7 @@ from stages.compare.snapshot import Snapshot
 from stages.core.errors import UserError
 from stages.core.folders import write
 from stages.core.signals import deferred
-from stages.core.text import cut, plain
+from stages.core.text import cut
 from stages.core.untrusted import STAGE
 from stages.evaluation import scores
 from stages.evaluation.results import Result, Scores, finite
@@ -36,13 +36,11 @@ from stages.vcs.dvc import FORCE
 from stages.vcs.finished import SCRATCH
 from stages.vcs.lockfile import PREPARED, RUNS
 from stages.vcs.worktree import INPUTS
-from stages.verify.clone import removed, scrubbed
-from stages.verify.command import IDENTITY
+from stages.verify.clone import SETTINGS, removed, scrubbed
+from stages.verify.command import IDENTITY, RAW, last_line
 from stages.verify.programs import FETCH, PREPARE, Programs
 
 PARAMS = "params.yaml"
-RAW = Path("data/raw")
-SETTINGS = ("-c", "core.autocrlf=false", "-c", f"core.hooksPath={os.devnull}")
 
 
 @contextmanager
@@ -206,8 +204,8 @@ class Backend:
 
     def split(self, step: str) -> tuple[Side, str]:
         """Return the side of a step, and the side's name for it."""
-        number, _, own = step.partition(" ")
-        return self.sides[number == "head"], own
+        name, _, own = step.partition(" ")
+        return self.sides[name == "head"], own
 
     def task(self, step: str) -> Callable[[], Ended]:
         """Return the function that runs a step."""
@@ -235,7 +233,5 @@ def failed(logs: dict[str, Outcome]) -> str:
     lines = []
     for step, outcome in logs.items():
         if outcome.state == "failed":
-            said = [line for line in outcome.log.strip().splitlines() if line.strip()]
-            last = cut(plain(said[-1].removeprefix("error: "))) if said else "it said nothing"
-            lines.append(f"{step}: {last}")
+            lines.append(f"{step}: {cut(last_line(outcome.log))}")
     return "\n       ".join(lines)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from stages.tracking.store import tracking_uri
+from stages.tracking.store import open_store, tracking_uri
 
 HOST = "http://127.0.0.1:5000"  # where `branchmark ui` listens by default
 TRAINING = "workflowType=machine_learning"  # else MLflow opens its pages for language models
@@ -54,8 +54,6 @@ def tag(keys: Iterable[Key], tags: Mapping[str, str]) -> int:
     known = links(keys)
     if known is None or not known.runs:  # do not create a store just for tags
         return 0
-    from stages.tracking.store import open_store
-
     client, _ = open_store()
     for run in known.runs.values():
         for key, value in tags.items():
@@ -97,8 +95,6 @@ def of_file(file: Path, keys: set[Key]) -> tuple[str, dict[Key, str]]:
 
 def of_server(keys: set[Key]) -> tuple[str, dict[Key, str]]:
     """Return the experiment and the runs of a tracking server."""
-    from stages.tracking.store import open_store
-
     client, experiment = open_store()
     found: dict[Key, str] = {}
     for fingerprint in {fingerprint for _, fingerprint in keys}:

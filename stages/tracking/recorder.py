@@ -111,11 +111,15 @@ class Recorder:
     def epoch_ends(self, row: Row, seconds: float) -> None:
         """Collect an epoch's metrics; log all collected ones if the last call was over `FLUSH`
         seconds ago, because a call costs more than its metrics."""
+        from mlflow.entities import Metric
+
         from stages.tracking import runs
 
         rate = len(self.train.labels) / seconds
         timings = {"epoch_seconds": seconds, "samples_per_second": rate}
-        self.pending += runs.metrics_of(row, timings, self.model_id)
+        at = runs.now()
+        self.pending += runs.metrics_of(row, self.model_id, at)
+        self.pending += [Metric(name, each, at, row["epoch"]) for name, each in timings.items()]
         if time.monotonic() - self.flushed > FLUSH:
             self.flush()
 

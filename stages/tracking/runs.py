@@ -112,14 +112,12 @@ def log_metrics(client: MlflowClient, run_id: str, values: Mapping[str, float]) 
     client.log_batch(run_id, metrics=[Metric(k, v, at, 0) for k, v in values.items()])
 
 
-def metrics_of(row: Row, timings: Mapping[str, float], model_id: str) -> list[Metric]:
-    """Return the metrics of an epoch; those in the history belong to the model too."""
-    at = now()
-    found = [
+def metrics_of(row: Row, model_id: str, at: int) -> list[Metric]:
+    """Return the metrics of an epoch, which belong to the model too."""
+    return [
         Metric(name, float(row[name]), at, row["epoch"], model_id=model_id or None)  # type: ignore[literal-required]
         for name in METRICS
     ]
-    return found + [Metric(name, value, at, row["epoch"]) for name, value in timings.items()]
 
 
 def mean_history(rows: Sequence[Row]) -> list[Row]:
@@ -142,15 +140,11 @@ def log_history(
     run_id: str,
     rows: Sequence[Row],
     at: int | None = None,
-    model_id: str | None = None,
+    model_id: str = "",
 ) -> None:
     """Log the metrics of all epochs at once, with the time `at` in milliseconds, or now."""
     at = now() if at is None else at
-    metrics = [
-        Metric(name, float(row[name]), at, row["epoch"], model_id=model_id or None)  # type: ignore[literal-required]
-        for row in rows
-        for name in METRICS
-    ]
+    metrics = [metric for row in rows for metric in metrics_of(row, model_id, at)]
     for i in range(0, len(metrics), BATCH):
         client.log_batch(run_id, metrics=metrics[i : i + BATCH])
 

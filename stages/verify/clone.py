@@ -19,7 +19,7 @@ from stages.vcs.dvc import FORCE
 # repository, or to another copy of its code
 SCRUBBED = ("BRANCHMARK_", "DVC_", "GIT_", "MLFLOW_", "PYTHON")
 # The user's own git settings must not change any byte or run any hook
-SETTINGS = ("core.autocrlf=false", f"core.hooksPath={os.devnull}")
+SETTINGS = ("-c", "core.autocrlf=false", "-c", f"core.hooksPath={os.devnull}")
 
 
 @contextmanager
@@ -57,9 +57,7 @@ def cloned(commit: str) -> Iterator[tuple[Path, Path]]:
             stack.callback(removed, folder)
         root, scratch = folder / "project", folder / "scratch"
         scratch.mkdir()
-        settings = [word for setting in SETTINGS for word in ("--config", setting)]
-        clone = ["clone", "--quiet", "--shared", "--no-checkout", *settings, "--", top, str(root)]
-        git.git(*clone)
+        git.git("clone", *SETTINGS, "--quiet", "--shared", "--no-checkout", "--", top, str(root))
         git.git("checkout", "--quiet", "--detach", commit, cwd=root)
         yield root / inside, scratch
 
