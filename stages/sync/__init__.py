@@ -1,1 +1,1 @@
-"""`branchmark sync`: desired state (git, DVC), observed state (MLflow), a plan, its application."""
+"""`branchmark sync`: read the desired state (git, DVC) and the observed (MLflow), plan, apply."""

@@ -1,4 +1,4 @@
-"""The steps of a plan carried out, until there is nothing left to do."""
+"""Apply plans to the store until there is nothing left to do."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from stages.sync.restore import restore
 from stages.tracking import evaluation, runs, views
 from stages.vcs.lockfile import PREPARED, Output
 
-# Restored runs are labelled in a second round. Two people's sync at once may each write a tag that
-# the other has just changed, and what the first one wrote is lost: so it is looked at again.
+# Restored runs get their labels in a second round. If two people sync at once, one may overwrite
+# the tags that the other has just written, so every round reads the store again.
 ROUNDS = 4
 
 
 class Store:
-    """What steps are applied to.
+    """The store that steps are applied to.
 
     Args:
-        client: of the store.
-        experiment: the project's, in that store.
-        desired: what is missing is noted there.
-        outputs: where the files of results are.
+        client: MLflow's client of the store.
+        experiment: the id of the project's experiment.
+        desired: missing outputs are noted in it.
+        outputs: finds the files of outputs.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Store:
         plan: Callable[[ObservedState], Plan],
         progress: Callable[[list[Step]], Iterator[Step]],
     ) -> tuple[list[Step], Plan]:
-        """Apply plans until one is empty; return the steps that were done, and the last plan.
+        """Apply up to `ROUNDS` plans until one is empty; return the steps done and the last plan.
 
         Args:
             observed: what the store holds.
-            plan: what must change, then.
-            progress: goes through steps and shows them.
+            plan: makes the plan for what the store holds.
+            progress: yields steps and shows the progress.
         """
         done: list[Step] = []
         for _ in range(ROUNDS):
@@ -60,7 +60,7 @@ class Store:
         return done, planned
 
     def apply(self, step: Step) -> bool:
-        """Carry out one step; whether it could be."""
+        """Carry out one step; return whether that was possible."""
         match step:
             case Restore():
                 return self.restore(step.holding)
@@ -77,8 +77,8 @@ class Store:
         return True
 
     def restore(self, holding: Holding) -> bool:
-        """Make the run of a result from its files; whether they are there. What is missing is
-        noted."""
+        """Make a result's run from its files. If they are missing or damaged, note that instead;
+        return whether the run was made."""
         commit, output = holding.commit, holding.output
         prepared = Output("prepare", PREPARED, output.data, "", "")
         lacking = output

@@ -1,6 +1,6 @@
-"""`branchmark sync`: MLflow brought into agreement with git and DVC.
+"""`branchmark sync`: bring MLflow into agreement with git and DVC.
 
-First everything is read, then told what must change, then changed: `--dry-run` ends in the middle.
+It reads everything, plans what must change, then changes it. `--dry-run` stops after the plan.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ def sync(
     """Bring MLflow into agreement with git and DVC, and print what was done.
 
     Args:
-        which: revisions; none means the current branch.
-        everything: every local and remote branch and tag.
+        which: revisions; if empty, the current branch.
+        everything: sync every local and remote branch and tag.
         pulling: fetch outputs that are not in the cache from DVC's remote.
-        dry_run: say what would be done, and do nothing.
-        quiet: say nothing where there is nothing to do.
-        ended: ids of runs, or their beginnings, that a person knows to have ended.
+        dry_run: print what would be done, and change nothing.
+        quiet: print nothing except what was done.
+        ended: ids of runs that a person knows to have ended, or prefixes of such ids.
 
     Raises:
-        UserError: git knows no such revision or fails, the store is out of reach, or a run cannot
-            be ended.
-        Missing: of some results, as `Missing` says; all others have been brought in.
-        Disputed: the same fingerprint has other numbers elsewhere; all others have been brought in.
+        UserError: git fails or has no such revision, the store cannot be reached, another sync
+            holds its lock, or a run in `ended` cannot be ended.
+        Missing: outputs are missing or a revision cannot be read; all else was synced.
+        Disputed: a fingerprint has different numbers in two places; all else was synced.
     """
     known = refs.refs()
     commits = revisions(which, everything)
@@ -85,21 +85,21 @@ def sync(
 
 
 def revisions(which: list[str], everything: bool) -> list[Commit]:
-    """Return the commits to look at."""
+    """Return the commits to sync."""
     if which:
         return refs.named(which)
     return (refs.every() if everything else []) or refs.current()
 
 
 def nothing_to_do(results: int, commits: list[Commit]) -> str:
-    """Return the line that says so."""
+    """Return the message that there is nothing to do."""
     names = ", ".join(str(commit) for commit in commits[-3:])
     more = f" and {len(commits) - 3} more" if len(commits) > 3 else ""
     return f"nothing to do: MLflow has the {results} results of {names}{more}"
 
 
 def shown(steps: list[Step]) -> Iterator[Step]:
-    """Go through steps with a bar, on a terminal."""
+    """Yield the steps; on a terminal, show a progress bar."""
     from rich.console import Console
     from rich.progress import track
 
@@ -110,7 +110,7 @@ def shown(steps: list[Step]) -> Iterator[Step]:
 
 @contextmanager
 def alone(dry_run: bool) -> Iterator[None]:
-    """One sync at a time on a store of one's own; a server has no such lock, and needs none."""
+    """Let only one sync at a time change a SQLite store; a server needs no such lock."""
     from filelock import FileLock, Timeout
 
     uri = store.tracking_uri()
@@ -130,7 +130,7 @@ def alone(dry_run: bool) -> Iterator[None]:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """A store that cannot be reached or written is one sentence."""
+    """Raise UserError with one sentence if the store cannot be reached or written."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

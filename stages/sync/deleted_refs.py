@@ -1,8 +1,8 @@
-"""Which branches and tags this clone has put into a store that others use too.
+"""The branches and tags that this clone has put into a store that others use too.
 
-A store of this clone alone knows just the names of this clone. In a shared one, a name that git
-does not know here may be somebody else's branch, not pushed yet: only names that this clone itself
-put there are taken off, and it keeps a list of them beside git's own files.
+A store that only this clone uses holds no other names. In a shared store, a name that git does not
+know here may be somebody else's branch that is not pushed yet. So sync removes only names that this
+clone put there itself, and keeps a list of them beside git's own files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stages.vcs.git import git
 
 
 def own() -> set[str] | None:
-    """Return the names that this clone has put into a shared store; None for a store of its own."""
+    """Return the names that this clone put into a shared store; None for a store of its own."""
     if not shared():
         return None
     try:
@@ -27,7 +27,7 @@ def own() -> set[str] | None:
 
 
 def remember(live: Collection[str], refs: Collection[str]) -> None:
-    """Keep in mind which names this clone has put into a shared store, until they are no more."""
+    """Add `live` to the names put into a shared store, and forget those no longer in `refs`."""
     before = own()
     if before is None:
         return
@@ -37,11 +37,11 @@ def remember(live: Collection[str], refs: Collection[str]) -> None:
 
 
 def memory() -> Path:
-    """Return where they stand: one file for all work trees of the clone."""
+    """Return the file with the names: one for all work trees of the clone."""
     common = git("rev-parse", "--path-format=absolute", "--git-common-dir")
     return Path(common) / "branchmark" / "listed.json"
 
 
 def shared() -> bool:
-    """Whether the store may be others' as well: one that is named, instead of the project's own."""
+    """Return whether others may use the store too, because it is not the project's own."""
     return store.tracking_uri() != store.own_uri()

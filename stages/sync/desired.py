@@ -1,4 +1,4 @@
-"""The desired state: what revisions hold, where its files are, and what is missing."""
+"""The desired state: what revisions hold, where the files are, and what is missing."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from stages.vcs.cache import Cache, Files, has_remote, pull, whole
 from stages.vcs.lockfile import Output
 from stages.vcs.refs import Commit
 
-Seen = tuple[Key, str]  # what a holding's key and numbers are
+Seen = tuple[Key, str]  # the key and numbers of a holding
 
 
 class Missing(UserError):
-    """Outputs of a revision are nowhere to be had, or its `dvc.lock` cannot be read."""
+    """Outputs of a revision are missing, or its `dvc.lock` or reports cannot be read."""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """An output of a revision, and the result that it is.
+    """An output of a revision, and the result that it holds.
 
     Attributes:
         commit: the revision.
-        output: by its `dvc.lock`.
+        output: as its `dvc.lock` records it.
         key: variant and fingerprint.
-        numbers: the hash of its models and histories; "" where a run in the store is known to be
-            of this very output, which was not looked at again.
+        numbers: the hash of its models and histories; "" if its files were not read, because a run
+            in the store or a witness's report already names the result.
     """
 
     commit: Commit
@@ -43,7 +43,7 @@ class Holding:
     numbers: str
 
     def __str__(self) -> str:
-        """As a person would call it."""
+        """Return, for example, ``runs/elu of main (076fcad)``."""
         return f"{self.output.folder} of {self.commit} ({self.commit.sha[:7]})"
 
 
@@ -52,15 +52,15 @@ class DesiredState:
     """What revisions hold.
 
     Attributes:
-        holdings: their outputs, the oldest revision's first.
-        names: the branches and tags of revisions that could be read, with all their outputs.
-        scores: by revision and variant, what its evaluation says.
-        witnesses: the same of the main branches and of what is checked out, whose word counts
-            first, whichever are asked for: no other branch speaks for their results.
-        claims: the output that a witness has for a result, which that of any other must equal.
-        missing: by revision, the outputs that are nowhere to be had, with the reason if there is
-            one beyond that.
-        unreadable: what of revisions cannot be read, in words.
+        holdings: their outputs, oldest revision first.
+        names: the branches and tags of revisions whose `dvc.lock` could be read completely.
+        scores: the scores of their evaluations, by revision and variant.
+        witnesses: the same for the main branches and the checked-out commit. They take precedence
+            even if they were not asked for: no other branch may overrule their results.
+        claims: by result, its first witness's output, which those of other revisions must equal.
+        missing: by revision, the outputs that could not be read, each with the reason ("" if it is
+            just not in the cache).
+        unreadable: sentences about everything else that could not be read.
     """
 
     holdings: list[Holding] = field(default_factory=list)
@@ -73,7 +73,7 @@ class DesiredState:
 
     @property
     def results(self) -> dict[Key, list[Holding]]:
-        """The holdings of each result, the oldest first."""
+        """Return the holdings of each result, oldest first."""
         found: dict[Key, list[Holding]] = {}
         for holding in self.holdings:
             found.setdefault(holding.key, []).append(holding)
@@ -81,21 +81,21 @@ class DesiredState:
 
 
 class Outputs:
-    """The files of outputs, checked against their hashes: in DVC's cache, or pulled into a folder
-    that is removed afterwards."""
+    """The files of outputs, checked against their hashes: from DVC's cache, or pulled into a
+    temporary folder."""
 
     def __init__(self, pulling: bool, folder: Path) -> None:
         self.cache, self.pulling, self.folder = Cache(), pulling, folder
-        self.whole: dict[str, Files] = {}  # of this process: the prepared data are many runs' input
+        self.whole: dict[str, Files] = {}  # checked once: many runs share the prepared data
 
     def files(self, md5: str) -> Files:
-        """Return the files of an output; raise UserError where it is not to be had."""
+        """Return the files of an output; raise UserError if one is missing or damaged."""
         if md5 not in self.whole:
             self.whole[md5] = self.checked(md5)
         return self.whole[md5]
 
     def checked(self, md5: str) -> Files:
-        """Return the files of an output from the cache, or from the remote where it lacks one."""
+        """Return undamaged files from the cache, or else, if `pulling`, from the remote."""
         files = self.cache.folder(md5)
         damaged = next((name for name, path in (files or {}).items() if not whole(path)), "")
         if files is not None and not damaged:
@@ -112,14 +112,13 @@ def read(
     outputs: Outputs,
     witnesses: Iterable[Commit] = (),
 ) -> DesiredState:
-    """Return what revisions hold, given the oldest first.
+    """Return what revisions hold.
 
     Args:
-        commits: the revisions.
-        known: by variant and hash of an output, the result that it is, as far as runs say: its
-            files are not looked at.
-        outputs: where the files of all others are.
-        witnesses: revisions that are heard first.
+        commits: the revisions, oldest first.
+        known: by variant and output hash, the results that runs name. Their files are not read.
+        outputs: finds the files of all other outputs.
+        witnesses: revisions that take precedence, see `DesiredState`.
     """
     state = DesiredState()
     readable = []
@@ -132,7 +131,7 @@ def read(
             continue
         readable.append(commit)
         state.unreadable += refused
-        # Else a label would be taken off what could not be read
+        # Otherwise results that could not be read would lose their label
         state.names |= set() if refused else commit.names
         for output in listed:
             name = (output.variant, output.md5)
@@ -148,16 +147,16 @@ def read(
     state.scores, complaints = reports.read(readable)
     state.unreadable += complaints
     for commit in witnesses:
-        with suppress(UserError):  # it was not asked for: what is wrong with it is no news here
+        with suppress(UserError):  # it was not asked for, so its errors are not reported
             hear(state, commit, seen)
     return state
 
 
 def hear(state: DesiredState, witness: Commit, seen: Mapping[tuple[str, str], Seen]) -> None:
-    """Add what a witness says, as far as no earlier one does.
+    """Add a witness's scores, and its claims to results that no earlier witness claims.
 
-    Since seeds have fingerprints, an output's bytes follow from the result's: its hash tells
-    another one, and its files, which may be nowhere near, need not be looked at.
+    If seeds have fingerprints, the result determines the output's bytes. A different hash is then
+    enough to prove a dispute, without the files, which may not be available here.
     """
     asked = {commit.sha: scores for commit, scores in state.scores.items()}
     own = asked[witness.sha] if witness.sha in asked else reports.read([witness])[0][witness]
@@ -171,7 +170,7 @@ def hear(state: DesiredState, witness: Commit, seen: Mapping[tuple[str, str], Se
 
 
 def complaints(state: DesiredState, pulling: bool) -> Iterator[str]:
-    """Go through what is missing, a sentence a revision, with the command that would bring it."""
+    """Yield what is unreadable, then what each revision lacks and the command to get it."""
     yield from state.unreadable
     remote = bool(state.missing) and not pulling and has_remote()
     for commit, lacking in state.missing.items():

@@ -1,7 +1,7 @@
-"""The same fingerprint with other numbers: of outputs, and of the scores in reports.
+"""Disputes: outputs or reported scores that have the same fingerprint but different numbers.
 
-It must not happen: equal fingerprints promise equal bits. Where it does, each place is named, the
-run keeps the numbers that it has, and no run gets any that are in dispute.
+They must not occur, because equal fingerprints promise equal bits. A dispute names both places. The
+run keeps the numbers that it has, and gets a disputed score only if a witness reports it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from stages.sync.desired import DesiredState, Holding
 from stages.sync.observed import Key, ObservedState, Recorded
 from stages.vcs.refs import Commit
 
-# They follow from `target` in params.yaml too, which is no part of a fingerprint
+# These also depend on `target` in params.yaml, which is not part of the fingerprint
 BY_TARGET = ("epochs_to_target", "seconds_to_target")
-Values = dict[int, dict[str, float]]  # by seed and score
+Values = dict[int, dict[str, float]]  # scores by seed and name
 
 
 class Disputed(UserError):
-    """Two places have the same fingerprint and other numbers."""
+    """Two places have the same fingerprint but different numbers."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Dispute:
 
     Attributes:
         key: variant and fingerprint.
-        what: which numbers.
-        places: both, in words.
+        what: the numbers that differ.
+        places: both places, in words.
     """
 
     key: Key
@@ -40,7 +40,7 @@ class Dispute:
     places: tuple[str, str]
 
     def __str__(self) -> str:
-        """As a sentence."""
+        """Return the dispute as a sentence."""
         variant, fingerprint = self.key
         return (
             f"same fingerprint, other numbers: {variant} ({fingerprint}): {self.what} of "
@@ -52,8 +52,8 @@ class Dispute:
 def of_outputs(
     desired: DesiredState, observed: ObservedState
 ) -> tuple[list[Holding], list[Dispute]]:
-    """Return the holdings that agree with the run that counts and with what a witness has, or where
-    there is neither with the oldest revision, and what is said of the others."""
+    """Return the holdings that agree with the run that counts and with any witness's claim (or, if
+    neither is known, with the oldest revision), and a dispute for each of the others."""
     agreed, disputes = [], []
     for key, holdings in desired.results.items():
         chosen, claim = observed.chosen(key), desired.claims.get(key)
@@ -77,17 +77,17 @@ def of_outputs(
 
 
 def differ(one: str, other: str) -> bool:
-    """Return whether two hashes that may be unknown are known to be of other numbers."""
+    """Return whether two hashes are known and differ; "" means unknown."""
     return bool(one and other) and one != other
 
 
 def of_scores(
     key: Key, recorded: Recorded, holdings: Iterable[Holding], desired: DesiredState
 ) -> tuple[Values, list[Dispute]]:
-    """Return the scores that the runs of a result have or should have, and who says otherwise.
+    """Return the scores that a result's runs have or should get, and the disputes about them.
 
-    What a run has stays. What it lacks it gets from the first witness that says it, else from the
-    revisions, if they agree.
+    A run keeps the scores that it has. It gets a missing one from the first witness that reports
+    it, or else from the other revisions, if they agree.
     """
     values: Values = {
         int(run.data.tags["seed"]): dict(run.data.metrics)
@@ -99,12 +99,12 @@ def of_scores(
     disputes: list[Dispute] = []
     refused: set[str] = set()
     seen: set[int] = set()
-    # The target is each revision's own: of what follows from it the newest revision's counts
+    # Each revision has its own target: of the scores that depend on it, the first one found counts
     heard = {**desired.scores, **desired.witnesses}
     for commit in (*desired.witnesses, *(holding.commit for holding in holdings)):
         result = heard.get(commit, {}).get(key[0])
         if result is None or result.fingerprint != key[1] or id(result) in seen:
-            continue  # not evaluated after this training, or as another revision has it
+            continue  # not evaluated after this training, or already read from another revision
         seen.add(id(result))
         differing: list[tuple[str, str]] = []
         for seed in result.seeds.keys() & values.keys():
@@ -132,7 +132,7 @@ def of_scores(
 
 
 def finite(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Return those scores that are numbers: a branch may hold anything."""
+    """Return only the scores that are finite numbers: a branch may hold anything."""
     return {
         name: float(value)
         for name, value in scores.items()

@@ -1,8 +1,8 @@
-"""An output of a training as a branch, a cache or a remote has it: it may be anybody's.
+"""Read training outputs from a branch, a cache or a remote: anybody may have written them.
 
-Summary, history, models and prepared data are read here, and go on only with the types, ranges and
-sizes that a training of this project gives them. A model is looked at before Keras builds it: what
-its configuration and its weights declare says how large it becomes, and of what it is made.
+Summary, history, models and prepared data pass only with the types, ranges and sizes that a
+training of this project gives them. A model is checked before Keras builds it: its configuration
+and weights declare how large it will be and what it consists of.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from stages.training.history import Row
 from stages.training.result import Seed, Summary
 from stages.training.variants import AnyOptimizer, Network
 
-HISTORY = 16 * 2**20  # bytes of a history.csv: 100 seeds of 1,000 epochs
-MODEL = 256 * 2**20  # bytes of all weights of a model: the notebook's have 0.3 MB
+HISTORY = 16 * 2**20  # bytes of a history.csv: enough for 100 seeds of 1,000 epochs
+MODEL = 256 * 2**20  # bytes of all weights of a model; the notebook's models have 0.3 MB
 WIDEST = 100_000  # units of a layer
 CONFIG = 2**20  # bytes of a model's configuration
 PIXELS = (28, 28)
@@ -50,7 +50,7 @@ MEMBERS = frozenset({"config.json", "metadata.json", "model.weights.h5"})
 LAYERS = frozenset(
     {"InputLayer", "Flatten", "Dense", "BatchNormalization", "Activation", "Dropout"}
 )
-# All that this project builds networks of, by Keras' own modules; nothing registered by others
+# All that this project's networks consist of: parts of Keras' own modules, no custom classes
 PARTS = LAYERS | {
     "DTypePolicy", "ELU", "LeakyReLU", "GlorotUniform", "HeNormal", "Zeros", "Ones", "Sequential",
 }  # fmt: skip
@@ -61,7 +61,7 @@ MODULES = frozenset({"keras", "keras.layers", "keras.initializers", "builtins"})
 
 
 def summary(content: bytes) -> Summary | dict[str, Any]:
-    """Return a `summary.json`, or the values of one from before the redesign.
+    """Return a parsed `summary.json`, or the plain values of one from before the redesign.
 
     Raises:
         Refused: it is neither.
@@ -80,8 +80,8 @@ def summary(content: bytes) -> Summary | dict[str, Any]:
 
 
 def seed(name: str, entry: Any) -> Seed:
-    """Return what a summary says of a seed; raise Refused where its fingerprint is not that of its
-    identity, or the identity is none of a training."""
+    """Return a summary's entry for a seed; raise Refused if its fingerprint does not match its
+    identity, or if no training has such an identity."""
     place = f"seeds.{name}"
     values = mapping(entry, place)
     fingerprint = text(values.get("fingerprint"), FINGERPRINT, "fingerprint", place)
@@ -94,7 +94,7 @@ def seed(name: str, entry: Any) -> Seed:
 
 
 def check_identity(content: Any, seed: int, place: str) -> None:
-    """Raise Refused where the identity of a seed holds what no training has."""
+    """Raise Refused if a seed's identity holds something that no training has."""
     values = mapping(content, place)
     number(values.get("seed"), seed, seed, f"{place}.seed", integer=True)
     data = mapping(values.get("data"), f"{place}.data")
@@ -111,13 +111,13 @@ def check_identity(content: Any, seed: int, place: str) -> None:
     number(params.get("dropout"), 0, 1, f"{place}.dropout")
     if not isinstance(params.get("trainable", True), bool):
         raise refused(f"{place}.trainable", "here belongs true or false")
-    if params.get("network") != {"hidden": []}:  # without hidden layers there is nothing else
+    if params.get("network") != {"hidden": []}:  # without hidden layers there are no other keys
         fits(TypeAdapter(Network), params.get("network"), f"{place}.network")
     fits(TypeAdapter(AnyOptimizer), params.get("optimizer"), f"{place}.optimizer")
 
 
 def fits(schema: TypeAdapter[Any], content: Any, place: str) -> None:
-    """Raise Refused where values are not those of a section of `params.yaml`."""
+    """Raise Refused if values do not fit the schema of their section of `params.yaml`."""
     try:
         schema.validate_python(content)
     except ValidationError as error:
@@ -127,8 +127,8 @@ def fits(schema: TypeAdapter[Any], content: Any, place: str) -> None:
 
 
 def old_summary(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a `summary.json` of before the redesign, which has the parameters of the variant
-    instead of an identity by seed; raise Refused where it lacks what makes a run."""
+    """Return a `summary.json` from before the redesign, which has the variant's parameters instead
+    of an identity for each seed; raise Refused if it lacks something that a run needs."""
     wanted = {"fingerprint": str, "data": str, "params": dict}
     lacking = [name for name, kind in wanted.items() if not isinstance(values.get(name), kind)]
     if lacking:
@@ -152,8 +152,8 @@ def old_summary(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def plain(values: Any, place: str) -> dict[str, Any]:
-    """Return a section of parameters; raise Refused where a key or a value is none that MLflow's
-    page of a run can show."""
+    """Return a section of parameters; raise Refused if MLflow's page of a run cannot show one of
+    its keys or values."""
     found = mapping(values, place)
     for key, value in found.items():
         text(key, WORD, "parameter", place)
@@ -168,11 +168,11 @@ def plain(values: Any, place: str) -> dict[str, Any]:
 
 
 def history(path: Path, seeds: Iterable[int]) -> dict[int, list[Row]]:
-    """Return the rows of each of these seeds, their epochs from 1 on.
+    """Return the rows of each of these seeds; epochs count from 1.
 
     Raises:
-        Refused: the file is something else.
-        KeyError: a seed is not in it.
+        Refused: the file is too large or not a history, or a seed's epochs are not consecutive.
+        KeyError: a seed is missing.
     """
     if path.stat().st_size > HISTORY:
         raise Refused(f"{result.HISTORY}: larger than {HISTORY >> 20} MB")
@@ -191,8 +191,8 @@ def history(path: Path, seeds: Iterable[int]) -> dict[int, list[Row]]:
 
 
 def check_model(path: Path) -> None:
-    """Raise Refused where a `.keras` file is none of a network of this project, or declares one
-    that is too large; nothing of it is built."""
+    """Raise Refused if a `.keras` file does not hold a network of this project, or declares one
+    that is too large. Build no part of it."""
     try:
         with zipfile.ZipFile(path) as file:
             sizes = {info.filename: info.file_size for info in file.infolist()}
@@ -204,12 +204,12 @@ def check_model(path: Path) -> None:
             check_weights(file.read("model.weights.h5"))
     except Refused as error:
         raise refused(path.name, f"no model of this project: {error}") from None
-    except Exception as error:  # zlib, zipfile and HDF5 have many for a file that they cannot read
+    except Exception as error:  # zlib, zipfile and HDF5 raise many kinds for an unreadable file
         raise refused(path.name, f"no model ({untrusted.shown(str(error))})") from None
 
 
 def check_network(config: Any) -> None:
-    """Raise Refused where a network is made of other parts, or declares too many weights."""
+    """Raise Refused if a network has unknown parts, too many weights or too large an input."""
     network = mapping(config, "config.json")
     check_parts(network)
     if network.get("class_name") != "Sequential":
@@ -225,7 +225,7 @@ def check_network(config: Any) -> None:
         shapes.append(own.get("batch_shape") if kind == "InputLayer" else shape_of(layer))
         if kind == "Dense":
             units = int(number(own.get("units"), 1, WIDEST, "units", integer=True))
-            built = shape_of(layer) or [None, width]  # Keras makes the weights for this input
+            built = shape_of(layer) or [None, width]  # Keras sizes the weights for this input
             check_shape(built)
             weights += (max(width, math.prod(built[1:])) + 1) * units
             width = units
@@ -238,20 +238,20 @@ def check_network(config: Any) -> None:
 
 
 def check_shape(shape: Any) -> None:
-    """Raise Refused where a layer is built for an input that is larger than any here."""
+    """Raise Refused if a layer is built for an input of more than `WIDEST` values."""
     sizes = [number(size, 1, WIDEST, "input_shape", True) for size in sequence(shape)[1:]]
     if math.prod(sizes) > WIDEST:
         raise Refused("an input_shape that is larger than any layer's")
 
 
 def shape_of(entry: dict[str, Any]) -> Any:
-    """Return the shape of input that a layer or a network is built for; None where none is said."""
+    """Return the input shape that a layer or a network is built for; None if it declares none."""
     return mapping(entry.get("build_config"), "build_config").get("input_shape")
 
 
 def check_parts(config: dict[str, Any]) -> None:
-    """Raise Refused where a configuration names an object that is none of Keras' own, or one that
-    this project builds no networks of."""
+    """Raise Refused if a configuration names an object that is not Keras' own, or that this
+    project's networks do not contain."""
     waiting: list[Any] = [config]
     while waiting:
         value = waiting.pop()
@@ -267,8 +267,8 @@ def check_parts(config: dict[str, Any]) -> None:
 
 
 def check_weights(content: bytes) -> None:
-    """Raise Refused where the arrays in an HDF5 file are larger than they may be in all, or lie in
-    other files."""
+    """Raise Refused if the arrays of an HDF5 file are too large in total, hold no numbers, or lie
+    in other files."""
     import h5py
 
     total = 0
@@ -281,7 +281,7 @@ def check_weights(content: bytes) -> None:
                 entry = group[name]
                 if isinstance(entry, h5py.Group):
                     groups.append(entry)
-                    if len(groups) > 1000:  # a group may hold itself
+                    if len(groups) > 1000:  # a group may contain itself
                         raise Refused("more than 1000 groups of weights")
                     continue
                 if entry.dtype.kind not in "fiu" or entry.external or entry.is_virtual:
@@ -295,11 +295,11 @@ def check_weights(content: bytes) -> None:
 
 
 def train_split(prepared: dict[str, Path], wanted: str, seed: int = 0) -> Split:
-    """Return the training split of the prepared data, where seeds draw their own that of `seed`.
+    """Return the training split of the prepared data; if seeds draw their own, that of `seed`.
 
     Raises:
-        Refused: it is another one than the digest says, or cannot be read.
-        KeyError: a file is missing.
+        Refused: its digest is not `wanted`, or it does not hold pictures with classes.
+        KeyError, ValueError, OSError, EOFError: a file is missing or cannot be read.
     """
     summary = mapping(untrusted.json(prepared["summary.json"].read_bytes()))
     digests = summary.get("digests")
@@ -310,14 +310,14 @@ def train_split(prepared: dict[str, Path], wanted: str, seed: int = 0) -> Split:
         number = untrusted.number(own, 0, untrusted.SEEDS, "split_seed", integer=True)
         split, _ = arrays.drawn(split, stored(prepared, "validation"), int(number), seed)
         found = wanted
-    # Before there was a digest by split it was another hash
+    # Older data have a single `digest`, another kind of hash: it is only compared
     if found != wanted or (digests and arrays.digest(split) != wanted):
         raise Refused("data/prepared is another one than it was trained from")
     return split
 
 
 def stored(prepared: dict[str, Path], name: str) -> Split:
-    """Return a split as it lies in the prepared data; raises as `train_split` does."""
+    """Return a split of the prepared data as stored; raise the same errors as `train_split`."""
     parts = [
         np.load(prepared[f"{name}_{kind}.npy"], mmap_mode="r", allow_pickle=False)
         for kind in ("images", "labels")

@@ -1,7 +1,7 @@
-"""git's post-commit hook, which keeps MLflow in step without a thought.
+"""git's post-commit hook, which keeps MLflow in step automatically.
 
-It stands between two marks, so that it lives beside what others have in the same file, and can be
-taken out again. DVC's own hooks (`dvc install`) are other ones.
+Two markers enclose its lines, so that it can share the file with other people's hooks and can be
+removed again. DVC's own hooks (`dvc install`) are different ones.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from stages.vcs.git import git
 BEGIN = "# branchmark: begin (`branchmark install --remove` takes this out)\n"
 END = "# branchmark: end\n"
 SHELL = "#!/bin/sh\n"
-WAIT = 100  # tenths of a second, about: how long a commit waits
+WAIT = 100  # about how many tenths of a second a commit waits
 
 
 def block() -> str:
-    """The lines of the hook.
+    """Return the lines of the hook.
 
-    In a subshell and with `|| true`, so that lines after it run whatever happens; without git's
-    variables, which name the commit in the making and would mislead git and DVC elsewhere.
-    Nothing of the commit or the branch is put into it, and no code of theirs is run: `-P` takes the
-    installed command and not the folder's. What git itself commits (rebase, merge, cherry-pick,
-    revert) and commits on no branch are left to the next call. The commit waits for some seconds;
-    after that the call goes on by itself.
+    They run in a subshell with `|| true`, so that later lines run whatever happens. They unset
+    git's variables, which describe the commit in progress and would mislead git and DVC elsewhere.
+    They contain no text and run no code of the commit or the branch: `-P` runs the installed
+    command, not the folder's. They skip commits that git itself makes (rebase, merge, cherry-pick,
+    revert) and commits on no branch, which the next sync brings in. A commit waits for the sync for
+    some seconds; after that, the sync goes on in the background.
     """
     python = shlex.quote(sys.executable)
     folder = shlex.quote("./" + git("rev-parse", "--show-prefix"))
@@ -60,21 +60,21 @@ def block() -> str:
 
 
 def file() -> Path:
-    """The hook's file: where `core.hooksPath` says, or in the folder that all work trees share.
+    """Return the hook's file: in `core.hooksPath`, or in the folder that all work trees share.
 
     Raises:
-        GitError: this is no git repository, or one that git refuses to read.
+        GitError: this is not a git repository, or git refuses to read it.
     """
     folder = git("rev-parse", "--path-format=absolute", "--git-path", "hooks")
     return Path(folder) / "post-commit"
 
 
 def install() -> str:
-    """Put the hook in place; what happened, in words.
+    """Install the hook; return what happened as a sentence.
 
     Raises:
-        UserError: its hook is a program that is no shell script.
-        GitError: this is no git repository, or one that git refuses to read.
+        UserError: the existing hook is not a shell script.
+        GitError: this is not a git repository, or git refuses to read it.
     """
     path = file()
     before = text(path)
@@ -83,7 +83,7 @@ def install() -> str:
         raise UserError(
             f"{path}: this hook is not a shell script; call `branchmark sync --quiet` from it"
         )
-    # Before the lines of others: they may end in `exit` or `exec`
+    # Ahead of other people's lines, which may end in `exit` or `exec`
     first, _, rest = (others or SHELL).partition("\n")
     after = f"{first}\n{block()}{rest}"
     if after == before and executable(path):
@@ -94,10 +94,10 @@ def install() -> str:
 
 
 def remove() -> str:
-    """Take the hook out; what happened, in words. A file that holds nothing else is removed.
+    """Remove the hook, and its file if it holds nothing else; return what happened as a sentence.
 
     Raises:
-        GitError: this is no git repository, or one that git refuses to read.
+        UserError, GitError: as `install` does.
     """
     path = file()
     before = text(path)
@@ -113,14 +113,14 @@ def remove() -> str:
 
 
 def without(content: str) -> str:
-    """What others have in the hook."""
+    """Return the hook's content without branchmark's lines."""
     head, begin, rest = content.partition(BEGIN)
     _, end, tail = rest.partition(END)
     return head + tail if begin and end else content
 
 
 def text(path: Path) -> str:
-    """The hook's content; nothing where there is none."""
+    """Return the hook's content; "" if there is none. Raise UserError if it is not text."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -132,5 +132,5 @@ def text(path: Path) -> str:
 
 
 def executable(path: Path) -> bool:
-    """Whether git would run it."""
+    """Return whether git would run the file."""
     return bool(path.stat().st_mode & 0o100)

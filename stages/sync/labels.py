@@ -1,10 +1,10 @@
-"""The tags that say what a run is to git and DVC, and what must change in them.
+"""The tags that link runs to git and DVC, and the changes that they need.
 
-`live_on` holds the branches whose `dvc.lock` has this very result, as ``|elu|main|``: the filter
-``tags.live_on LIKE '%|main|%'`` gives all runs of a branch, wherever they were trained.
-`superseded` marks all runs of a fingerprint but the newest complete one. `dvc_output` holds the
-hashes of the output in `dvc.lock`: with it a revision is compared without its files. `numbers`, the
-hash of models and histories, is the recorder's; a run of an earlier version gets it here.
+`live_on` lists the branches whose `dvc.lock` has exactly this result, as ``|elu|main|``: the filter
+``tags.live_on LIKE '%|main|%'`` finds all runs of a branch, wherever they were trained.
+`superseded` marks all runs of a fingerprint except the newest complete one. `dvc_output` holds the
+output's hashes from `dvc.lock`, so that a revision can be compared without its files. The recorder
+writes `numbers`, the hash of models and histories; a run of an earlier version gets it here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from stages.sync.observed import Key, ObservedState, Recorded
 
 LIVE_ON, SUPERSEDED, OUTPUT, NUMBERS = "live_on", "superseded", "dvc_output", "numbers"
-LONGEST = 8000  # characters of a tag's value that MLflow keeps
+LONGEST = 8000  # characters that MLflow keeps of a tag's value
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Truth:
 
     Attributes:
         live: by branch or tag, the results that its revision holds.
-        gone: branches and tags that are no more.
-        outputs: by result, the hashes of its output.
-        numbers: by result, the hash of its models and histories, or "".
+        gone: branches and tags that no longer exist.
+        outputs: by result, the hashes of its outputs.
+        numbers: by result, the hash of its models and histories; "" if unknown.
     """
 
     live: Mapping[str, Collection[Key]]
@@ -38,18 +38,18 @@ class Truth:
 
 @dataclass(frozen=True)
 class Change:
-    """The tags that a variant's run and those of its seeds should have (None: not at all)."""
+    """The tags that a variant's run and its seeds' runs should have (None: remove the tag)."""
 
     recorded: Recorded
     wanted: Mapping[str, str | None]
 
     @property
     def variant(self) -> str:
-        """What the run is called."""
+        """Return the variant's name."""
         return str(self.recorded.run.data.tags["variant"])
 
     def __str__(self) -> str:
-        """In words: ``live on +elu -old``."""
+        """Return the change in words: ``live on +elu -old``."""
         said = []
         if self.lacks(SUPERSEDED):
             said.append("superseded" if self.wanted[SUPERSEDED] else "no longer superseded")
@@ -61,11 +61,11 @@ class Change:
         return ", ".join(said) or "tags of seeds and output"
 
     def lacks(self, tag: str) -> bool:
-        """Whether the variant's run has another value of `tag`."""
+        """Return whether `tag` must change on the variant's run."""
         return bool(self.recorded.run.data.tags.get(tag) != self.wanted[tag])
 
     def apply(self, client: Any) -> None:
-        """Write what differs, run by run."""
+        """Write the tags that differ, run by run."""
         from mlflow.entities import RunTag
         from mlflow.exceptions import MlflowException
 
@@ -77,13 +77,13 @@ class Change:
             for key in differs.keys() - {tag.key for tag in tags}:
                 try:
                     client.delete_tag(run.info.run_id, key)
-                except MlflowException as error:  # another person's sync has just taken it off
+                except MlflowException as error:  # another person's sync has just removed it
                     if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                         raise
 
 
 def changes(observed: ObservedState, truth: Truth) -> Iterator[Change]:
-    """What must change so that the tags of all runs agree with `truth`."""
+    """Yield the changes that make the tags of all runs agree with `truth`."""
     for key, group in observed.groups.items():
         chosen = observed.chosen(key)
         for recorded in group:
@@ -100,8 +100,8 @@ def changes(observed: ObservedState, truth: Truth) -> Iterator[Change]:
 def of_chosen(
     key: Key, recorded: Recorded, group: list[Recorded], truth: Truth
 ) -> dict[str, str | None]:
-    """The tags of the run that counts. It takes over what those before it said of branches and
-    outputs that nobody looked at now."""
+    """Return the tags for the run that counts. It takes over the group's output hashes, and the
+    branches that this sync did not read and that still exist."""
     said = [each.run.data.tags for each in group]
     before = {name for tags in said for name in names(tags.get(LIVE_ON))}
     stays = before - set(truth.gone) - truth.live.keys()
@@ -116,14 +116,14 @@ def of_chosen(
 
 
 def of_other(recorded: Recorded, superseded: bool) -> dict[str, str | None]:
-    """The tags of a run that another one supersedes, or that is not complete."""
+    """Return the tags for a run that another one supersedes, or that is not complete."""
     tags = recorded.run.data.tags
     after = "true" if superseded else tags.get(SUPERSEDED)
     return {LIVE_ON: None, SUPERSEDED: after, OUTPUT: tags.get(OUTPUT)}
 
 
 def text(found: Iterable[str]) -> str | None:
-    """Names as the tag holds them; what is too long for a tag is cut between two names."""
+    """Return names as the tag holds them, without those that do not fit; None if none is left."""
     value = "|"
     for name in sorted(found):
         if len(value) + len(name) + 1 <= LONGEST:
@@ -132,18 +132,18 @@ def text(found: Iterable[str]) -> str | None:
 
 
 def names(value: str | None) -> list[str]:
-    """The names that the tag holds."""
+    """Return the names that the tag holds."""
     return [name for name in (value or "").split("|") if name]
 
 
 def listed(observed: ObservedState) -> set[str]:
-    """Every branch and tag that any run says it is live on."""
+    """Return every branch and tag that any run is marked as live on."""
     return {name for run in observed.runs for name in names(run.data.tags.get(LIVE_ON))}
 
 
 def known_outputs(observed: ObservedState) -> dict[tuple[str, str], Key]:
-    """Return the result that each output stands for by variant and hash, as far as runs say: equal
-    results of two variants have equal outputs."""
+    """Return the results that runs name for outputs, by variant and output hash. The hash alone is
+    not enough: equal results of two variants have equal outputs."""
     return {
         (key[0], md5): key
         for key, group in observed.groups.items()

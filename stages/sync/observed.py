@@ -21,13 +21,13 @@ PAGE = 1000
 
 @dataclass(frozen=True)
 class Recorded:
-    """A variant's run with those of its seeds.
+    """A variant's run and its seeds' runs.
 
     Attributes:
-        run: the variant's, as MLflow gives it.
-        seeds: those nested in it.
-        complete: whether it says all: finished, as are all its seeds, each with a ready model, and
-            the artifacts of none were deleted.
+        run: the variant's run, as MLflow returns it.
+        seeds: the seeds' runs, which are nested in it.
+        complete: whether nothing is missing: all these runs finished, each seed has a ready model,
+            and no artifacts were deleted.
     """
 
     run: Any
@@ -36,26 +36,26 @@ class Recorded:
 
     @property
     def runs(self) -> tuple[Any, ...]:
-        """All of them."""
+        """Return all these runs, the variant's first."""
         return (self.run, *self.seeds)
 
     @property
     def age(self) -> tuple[int, str]:
-        """What sorts by age, for everybody in the same way."""
+        """Return a key that sorts by age, in the same order for everybody."""
         return self.run.info.start_time, self.run.info.run_id
 
     @property
     def at_work(self) -> bool:
-        """Whether one of them is still being written."""
+        """Return whether one of these runs is still being written."""
         return any(run.info.status == "RUNNING" for run in self.runs)
 
     @property
     def numbers(self) -> str:
-        """The hash of its models and histories; "" where an earlier version recorded it."""
+        """Return the hash of its models and histories; "" if an earlier version recorded it."""
         return str(self.run.data.tags.get("numbers", ""))
 
     def __str__(self) -> str:
-        """As a person would call it."""
+        """Return, for example, ``MLflow's run elu of main (076fcad)``."""
         tags = self.run.data.tags
         commit = tags.get("commit", "")[:7]
         branch = tags.get("branch", "")
@@ -68,11 +68,11 @@ class ObservedState:
     """The runs and models of the project's experiment, as they were when they were read.
 
     Attributes:
-        runs: all of them, as MLflow gives them.
-        models: the same; None where the server knows none, and a run that ended well has its model
-            among its files.
-        tags: of the experiment.
-        bare: the ids of those runs and models whose artifacts were deleted.
+        runs: all runs, as MLflow returns them.
+        models: all models, likewise; None if the server does not know models. Then every finished
+            run has its model among its files.
+        tags: the experiment's tags.
+        bare: the ids of runs and models whose artifacts were deleted.
     """
 
     runs: list[Any] = field(default_factory=list)
@@ -95,7 +95,7 @@ class ObservedState:
         for run in nested[""]:
             tags = run.data.tags
             if "variant" not in tags or "fingerprint" not in tags:
-                continue  # not of this project's making
+                continue  # not made by this project
             seeds = tuple(nested[run.info.run_id])
             whole = complete(run, seeds, ready) and not any(
                 each.info.run_id in self.bare for each in (run, *seeds)
@@ -103,19 +103,18 @@ class ObservedState:
             self.groups[tags["variant"], tags["fingerprint"]].append(Recorded(run, seeds, whole))
 
     def chosen(self, key: Key) -> Recorded | None:
-        """Return the newest complete run of a result: the one that counts."""
+        """Return the newest complete run of a result, which is the one that counts, or None."""
         found = [recorded for recorded in self.groups.get(key, ()) if recorded.complete]
         return max(found, key=lambda recorded: recorded.age, default=None)
 
     @property
     def at_work(self) -> bool:
-        """Whether any run is still being written."""
+        """Return whether any run is still being written."""
         return any(run.info.status == "RUNNING" for run in self.runs)
 
 
 def read(client: Any, experiment: str) -> ObservedState:
-    """Return what the store holds; nothing where there is no client, because there is no store
-    yet."""
+    """Return what the store holds; nothing if `client` is None, because there is no store yet."""
     if not client:
         return ObservedState()
     found = list(pages(client.search_runs, [experiment], max_results=PAGE))
@@ -125,7 +124,7 @@ def read(client: Any, experiment: str) -> ObservedState:
 
 
 def models(client: Any, experiment: str) -> list[Any] | None:
-    """Return the models of the experiment; None where the server is too old to know any."""
+    """Return the experiment's models; None if the server is too old to know models."""
     try:
         return list(pages(client.search_logged_models, [experiment], max_results=100))
     except MlflowException as error:
@@ -135,8 +134,8 @@ def models(client: Any, experiment: str) -> list[Any] | None:
 
 
 def bare(location: str, found: list[Any], logged: list[Any] | None) -> set[str]:
-    """Return the ids of runs and models whose artifacts were deleted, as far as the project's own
-    store goes: what a server has is not for this machine to see."""
+    """Return the ids of runs and models whose artifacts were deleted. This covers only the
+    project's own store, because this machine cannot see a server's files."""
     if (database := store.own_database()) is None:
         return set()
     gone = partial(artifacts.deleted, database, location)
@@ -146,7 +145,7 @@ def bare(location: str, found: list[Any], logged: list[Any] | None) -> set[str]:
 
 
 def complete(run: Any, seeds: Iterable[Any], ready: set[str]) -> bool:
-    """Whether a variant's run and those of all its seeds ended well, each seed with its model."""
+    """Return whether a variant's run and all its seeds' runs finished, each seed's with a model."""
     wanted = {str(seed) for seed in json.loads(run.data.params.get("train.seeds", "[]"))}
     whole = {
         seed.data.tags.get("seed")
@@ -157,12 +156,12 @@ def complete(run: Any, seeds: Iterable[Any], ready: set[str]) -> bool:
 
 
 def status(model: Any) -> str:
-    """Return READY, PENDING or FAILED."""
+    """Return a model's status: READY, PENDING or FAILED."""
     return str(getattr(model.status, "value", model.status))
 
 
 def pages(search: Any, *arguments: Any, **options: Any) -> Iterator[Any]:
-    """Go through all results of a search that MLflow gives page by page."""
+    """Yield all results of a search that MLflow returns page by page."""
     token = None
     while True:
         found = search(*arguments, page_token=token, **options)
@@ -173,8 +172,8 @@ def pages(search: Any, *arguments: Any, **options: Any) -> Iterator[Any]:
 
 
 def peek() -> tuple[Any, str]:
-    """Return a client of the store and the project's experiment, without making either where there
-    is none: then it is (None, "")."""
+    """Return a client of the store and the id of the project's experiment; (None, "") if either
+    does not exist yet. Create neither."""
     uri = store.tracking_uri()
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return None, ""

@@ -1,7 +1,7 @@
-"""Runs that say RUNNING, and models that say PENDING, though nobody writes them any more.
+"""Runs still marked RUNNING, and models still PENDING, that no process writes any more.
 
-A run whose process is known to be gone ends. Where nothing is known of it, because it is of another
-machine, boot or container, a person's word ends it: `branchmark sync --end RUN`.
+Sync ends a run whose process is known to be gone. Nothing is known of a process of another machine,
+boot or container, so a person must end its run: `branchmark sync --end RUN`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from stages.tracking import liveness
 from stages.tracking.liveness import State
 
 BY_HAND = "ended by `branchmark sync --end`"
-MOST = 5  # runs that one line names
+MOST = 5  # runs that get a line each; the rest are counted
 StateOf = Callable[[Mapping[str, str]], State]
 
 
 @dataclass(frozen=True)
 class Orphaned:
-    """A run whose process is gone, or models that outlived the writing of their run.
+    """A run whose process is gone, or that has ended with unfinished models.
 
     Attributes:
-        run: the run, as MLflow gives it.
-        reason: why it is to become KILLED, or "" where it has ended already.
-        models: those that will never be whole.
+        run: the run, as MLflow returns it.
+        reason: why it is set to KILLED; "" if it has ended already.
+        models: the ids of models that will never be finished.
     """
 
     run: Any
@@ -36,15 +36,15 @@ class Orphaned:
 
     @property
     def variant(self) -> str:
-        """What the run is called."""
+        """Return the run's name."""
         return str(self.run.info.run_name)
 
     def __str__(self) -> str:
-        """In words."""
+        """Return the step in words."""
         return f"killed: {self.reason}" if self.reason else "a model that was never written: failed"
 
     def end(self, client: Any) -> None:
-        """Close them."""
+        """Set the models to FAILED, and the run to KILLED if it has not ended."""
         for model_id in self.models:
             client.finalize_logged_model(model_id, "FAILED")
         if self.reason:
@@ -55,13 +55,13 @@ class Orphaned:
 def orphaned(
     observed: ObservedState, state: StateOf = liveness.state, ended: Collection[str] = ()
 ) -> list[Orphaned]:
-    """Return those of processes that are gone, and those that a person says have ended; all others
-    are left alone.
+    """Return the runs whose process is gone, those that a person says have ended, and ended runs
+    with PENDING models; leave all others alone.
 
     Args:
         observed: what the store holds.
-        state: of the process that a run's tags name.
-        ended: the ids of variants' runs that a person ends, with those of their seeds.
+        state: returns the state of the process that a run's tags name.
+        ended: the ids of variants' runs that a person ends together with their seeds' runs.
     """
     pending: dict[str, list[str]] = {}
     for model in observed.models or ():
@@ -82,18 +82,18 @@ def orphaned(
 
 
 def variants_run(run: Any) -> str:
-    """Return the id of the variant's run that a run belongs to, or is."""
+    """Return the id of the variant's run that a run is or belongs to."""
     return str(run.data.tags.get("mlflow.parentRunId") or run.info.run_id)
 
 
 def named(
     observed: ObservedState, words: Collection[str], state: StateOf = liveness.state
 ) -> frozenset[str]:
-    """Return the ids of the variants' runs that a person names by ids of runs, or their beginnings.
+    """Return the ids of the variants' runs that a person names by run ids or prefixes of them.
 
     Raises:
-        UserError: there is no such run or more than one, it has ended already, or the process that
-            writes it is alive on this machine.
+        UserError: no run or more than one matches, it has ended already, or the process that writes
+            it is alive on this machine.
     """
     ids = set()
     for word in words:
@@ -119,7 +119,7 @@ def named(
 
 
 def unknown(observed: ObservedState, state: StateOf = liveness.state) -> Iterator[str]:
-    """Go through what is said of runs that say RUNNING and of whose processes nothing is known."""
+    """Yield a line for each RUNNING run whose process is unknown; after `MOST`, count the rest."""
     found: dict[str, Any] = {}
     for run in observed.runs:
         if run.info.status == "RUNNING" and state(run.data.tags) == "unknown":

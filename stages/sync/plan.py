@@ -1,5 +1,4 @@
-"""The plan: the steps that bring the observed state to the desired one. It reads and writes
-nothing."""
+"""The plan: the steps from the observed to the desired state. It reads and writes no store."""
 
 from __future__ import annotations
 
@@ -17,44 +16,44 @@ from stages.tracking import evaluation, liveness, views
 
 @dataclass(frozen=True)
 class Restore:
-    """A result without a complete run gets one, from the oldest revision that holds it."""
+    """The step that makes a result's complete run, from the oldest revision that holds it."""
 
     holding: Holding
     branches: tuple[str, ...]
 
     @property
     def variant(self) -> str:
-        """What the run is called."""
+        """Return the variant's name."""
         return self.holding.output.variant
 
     def __str__(self) -> str:
-        """In words."""
+        """Return the step in words."""
         live = f", live on {', '.join(self.branches)}" if self.branches else ""
         return f"restored from {self.holding.commit.sha[:7]}{live}"
 
 
 @dataclass(frozen=True)
 class Score:
-    """Runs get scores that they lack."""
+    """The step that gives runs the scores that they lack."""
 
     variant: str
     recorded: Recorded
     values: Values
 
     def __str__(self) -> str:
-        """In words."""
+        """Return the step in words."""
         return "scores of its evaluation"
 
 
 @dataclass(frozen=True)
 class AddViews:
-    """The experiment gets the project's views of its table."""
+    """The step that gives the experiment the project's views of its table."""
 
     names: tuple[str, ...]
     variant = "MLflow's menu Views"
 
     def __str__(self) -> str:
-        """In words."""
+        """Return the step in words."""
         return ", ".join(self.names)
 
 
@@ -63,7 +62,7 @@ Step = Orphaned | Restore | Change | Score | AddViews
 
 @dataclass(frozen=True)
 class Plan:
-    """What must change, and what is in dispute."""
+    """The steps that must be done, and the disputes."""
 
     steps: list[Step]
     disputes: list[Dispute]
@@ -77,16 +76,16 @@ def plan(
     state: StateOf = liveness.state,
     ended: Collection[str] = (),
 ) -> Plan:
-    """Return what must change so that the store agrees with git and DVC.
+    """Return the plan that makes the store agree with git and DVC.
 
     Args:
         desired: what revisions hold.
         observed: what the store holds.
-        refs: every branch and tag that there is.
-        own: in a store that others use too, the names that this clone has put there; None where
-            nobody else does.
-        state: of the process that a run's tags name.
-        ended: the ids of runs that a person ends.
+        refs: every branch and tag that exists.
+        own: the names that this clone put into a store that others use too; None if only this
+            clone uses it.
+        state: returns the state of the process that a run's tags name.
+        ended: the ids of variants' runs that a person ends.
     """
     agreed, disputed = disputes.of_outputs(desired, observed)
     results = DesiredState(agreed).results
@@ -120,7 +119,7 @@ def plan(
 
 
 def missing(desired: DesiredState, holding: Holding) -> bool:
-    """Whether an output's files have been found to be nowhere."""
+    """Return whether an output's files turned out to be missing."""
     return holding.output in desired.missing.get(holding.commit, {})
 
 
@@ -130,10 +129,10 @@ def deleted(
     refs: Collection[str],
     own: Collection[str] | None,
 ) -> set[str]:
-    """Return the branches and tags that runs list and that are no more.
+    """Return the branches and tags that runs list and that no longer exist.
 
-    In a store that others use too, a name that git does not know here may be somebody else's
-    branch, not pushed yet: there only names that this clone itself has put are taken off.
+    In a store that others use too, a name that git does not know here may be somebody else's branch
+    that is not pushed yet. In that case, return only names that this clone put there.
     """
     absent = set(listed) - set(refs) - set(live)
     return absent if own is None else absent & set(own)
@@ -142,7 +141,7 @@ def deleted(
 def scores(
     desired: DesiredState, observed: ObservedState, results: Mapping[Key, list[Holding]]
 ) -> tuple[list[Score], list[Dispute]]:
-    """Return the runs that lack scores of their revisions' evaluations, and who disagrees."""
+    """Return the steps that add scores that runs lack, and the disputes about scores."""
     lacking, disputed = [], []
     for key, holdings in results.items():
         if chosen := observed.chosen(key):
@@ -154,9 +153,9 @@ def scores(
 
 
 def told(steps: Iterable[Step]) -> Iterator[str]:
-    """Go through what steps do, a line for all that are alike: ``26 runs: live on +feature``.
+    """Yield what steps do, one line for all that are alike: ``26 runs: live on +feature``.
 
-    The tags and scores of a run that is restored are no news.
+    Leave out the tags and scores of restored runs, which are no news.
     """
     every = list(steps)
     restored = {step.variant for step in every if isinstance(step, Restore)}

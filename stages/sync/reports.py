@@ -1,4 +1,4 @@
-"""The scores that revisions hold in `reports/`, as this project writes them today and as it did."""
+"""The scores that revisions hold in `reports/`, in today's format or in the old one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stages.vcs.refs import METRICS, PARAMS, RESULTS, Commit
 def read(commits: Iterable[Commit]) -> tuple[dict[Commit, dict[str, Result]], list[str]]:
     """Return each commit's scores by variant, and a sentence for each file that cannot be read."""
     files = {commit: of_today(refs.tracked(commit)) for commit in commits}
-    # By their objects: most commits share them with their neighbours
+    # Parse each git object once: most commits share them with their neighbours
     parsed: dict[str, Result | str] = {}
     for sha, content in blobs(sha for listed in files.values() for sha in listed.values()):
         parsed[sha] = result(content)
@@ -43,7 +43,7 @@ def read(commits: Iterable[Commit]) -> tuple[dict[Commit, dict[str, Result]], li
 
 
 def of_today(tracked: Mapping[str, str]) -> dict[str, str]:
-    """Return the objects of `reports/results/*.json` by their paths."""
+    """Return the object hashes of `reports/results/*.json` by path."""
     return {
         path: sha
         for path, sha in tracked.items()
@@ -52,7 +52,7 @@ def of_today(tracked: Mapping[str, str]) -> dict[str, str]:
 
 
 def result(content: bytes | None) -> Result | str:
-    """Return the content of `reports/results/<variant>.json`, or why it is something else."""
+    """Return the content of a `reports/results/<variant>.json`, or why it cannot be read."""
     try:
         return "too large" if content is None else Result.parse(content)
     except ValueError as error:
@@ -60,7 +60,7 @@ def result(content: bytes | None) -> Result | str:
 
 
 def of_old(commit: Commit) -> tuple[dict[str, Result], dict[str, str]]:
-    """Return what `results.parse_old` does of a commit; raise Refused where it cannot be read."""
+    """Return what `results.parse_old` finds in a commit; raise Refused if it cannot be read."""
     tracked = refs.tracked(commit)
     params = refs.settings(tracked[PARAMS]) if PARAMS in tracked else {}
     train = untrusted.mapping(params.get("train"), f"{PARAMS}: train")
@@ -68,5 +68,5 @@ def of_old(commit: Commit) -> tuple[dict[str, Result], dict[str, str]]:
 
 
 def told(path: str, commit: Commit, why: str) -> str:
-    """Return what is wrong with a file of a commit as a sentence."""
+    """Return a sentence about what is wrong with a file of a commit."""
     return f"{path} of {commit} ({commit.sha[:7]}): {why}; its scores are not taken"

@@ -1,7 +1,7 @@
-"""A complete run made from the outputs of a training, by the recorder of live runs.
+"""Make a complete run from the outputs of a training, with the recorder of live runs.
 
-The outputs of revisions before the redesign are read as well: their `summary.json` has the
-parameters of the variant instead of an identity by seed.
+This also reads outputs from before the redesign: their `summary.json` has the variant's parameters
+instead of an identity for each seed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from stages.vcs.worktree import Tree
 
 @dataclass(frozen=True)
 class Content:
-    """An output as its files have it.
+    """The content of an output's files.
 
     Attributes:
-        fingerprint: of the variant.
-        summary: of today's form, or the values of an old one.
+        fingerprint: the variant's fingerprint.
+        summary: today's summary, or the values of an old one.
         rows: the history of each seed.
         models: the model file of each seed.
         numbers: the hash of models and histories.
@@ -50,7 +50,7 @@ class Content:
     numbers: str
 
     def described(self, output: Output, study: str) -> Training:
-        """Return what the runs say of it, called as its revision calls it."""
+        """Return what the runs say about the training, under the names that its revision uses."""
         names = output.variant, output.stage
         if isinstance(self.summary, Summary):
             return training.of_summary(*names, study, output.source, self.summary)
@@ -63,7 +63,7 @@ def content(files: Files) -> Content:
     """Read an output.
 
     Raises:
-        UserError: a file is missing or damaged, or it is no output of a training.
+        UserError: a file is missing or damaged, or this is not the output of a training.
     """
     try:
         summary = foreign.summary(files[result.SUMMARY].read_bytes())
@@ -89,8 +89,8 @@ def content(files: Files) -> Content:
 
 
 def train_split(prepared: Files, digest: str, seed: int) -> Split:
-    """Return the training split of the prepared data, or of this seed; raise UserError where it is
-    another one than the digest says, or cannot be read."""
+    """Return what `foreign.train_split` returns; raise UserError if the split cannot be read or
+    does not match the digest."""
     try:
         return foreign.train_split(prepared, digest, seed)
     except (KeyError, ValueError, OSError, EOFError) as error:
@@ -100,13 +100,13 @@ def train_split(prepared: Files, digest: str, seed: int) -> Split:
 def restore(
     client: Any, experiment: str, commit: Commit, output: Output, files: Files, prepared: Files
 ) -> None:
-    """Write the runs of a variant and of its seeds, with the commit's time, whole or not at all.
+    """Write the runs of a variant and its seeds, with the commit's time: all of them or none.
 
-    While they are written, they name this process as live runs do: what a killed one leaves behind
-    is found by the next `sync`.
+    While they are being written, they name this process as live runs do. If the process is killed,
+    the next sync finds what it left behind.
 
     Raises:
-        UserError: a file cannot be read; then nothing was written.
+        UserError: a file cannot be read; nothing was written.
     """
     found = content(files)
     described = found.described(output, refs.study(commit, output.variant))
@@ -114,10 +114,10 @@ def restore(
     tree = Tree(commit.branch, commit.sha, experiment="", diff="")
     tags = liveness.tags() | {"restored": "true", "mlflow.user": commit.author}
     record = recorder.Recorder(client, experiment, described, split, tree, tags, commit.time * 1000)
-    with TemporaryDirectory() as folder, deferred():  # a second or two
+    with TemporaryDirectory() as folder, deferred():  # signals wait a second or two
         models = {}
         for seed, model in found.models.items():
-            models[seed] = Path(folder) / result.model_name(seed)  # Keras goes by the ending
+            models[seed] = Path(folder) / result.model_name(seed)  # Keras goes by the suffix
             shutil.copyfile(model, models[seed])
         check_readable(next(iter(models.values())))
         try:
@@ -127,18 +127,18 @@ def restore(
                 record.seed_ends(seed, found.rows[seed], model, origin="outputs")
             record.finish()
         except BaseException as error:
-            with suppress(Exception):  # of a store that is away
+            with suppress(Exception):  # the store may be out of reach
                 record.end(recorder.status_after(type(error)))
-                record.discard()  # or every further sync would leave two more
+                record.discard()  # or every later sync would leave two more
             raise
         record.end("FINISHED")
 
 
 def check_readable(model: Path) -> None:
-    """Raise UserError where this Keras cannot read a model."""
+    """Raise UserError if this Keras cannot read a model."""
     from stages.training import model_file
 
     try:
         model_file.load(model)
-    except Exception as error:  # Keras has many for a file that it cannot read
+    except Exception as error:  # Keras raises many kinds for an unreadable file
         raise UserError(f"its files cannot be read ({reason(error)})") from None

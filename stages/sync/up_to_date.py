@@ -1,7 +1,7 @@
-"""Whether all that `branchmark sync` looks at is as it was when it last found nothing to do.
+"""Tell whether anything that `branchmark sync` reads has changed since it last had nothing to do.
 
-Then it need not look again: that takes seconds. For the project's own store alone; what others do
-to a server is seen by asking it.
+If nothing has, sync need not read it again, which takes seconds. This works only for the project's
+own store: what others do to a server can only be seen by asking it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from stages.vcs.git import GitError, find, git
 
 
 def state() -> str:
-    """Return branches, tags and the store's files as they are now; empty where that does not tell
-    all."""
+    """Return the current state of branches, tags and store as text; "" if it cannot be known."""
     if (uri := store.tracking_uri()) != store.own_uri():
         return ""
     try:
@@ -31,7 +30,7 @@ def state() -> str:
     database = Path(uri.removeprefix("sqlite:///"))
     parts.append(f"{database} {artifacts.beside(database).is_dir()}")
     if database.exists():
-        try:  # else whoever reads next moves the log into the file, which changes both
+        try:  # otherwise the next reader moves the log into the file and changes both
             with closing(sqlite3.connect(database)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error:
@@ -43,7 +42,7 @@ def state() -> str:
 
 
 def up_to_date() -> bool:
-    """Whether there is nothing to do, surely."""
+    """Return whether there is certainly nothing to do."""
     try:
         return state() == memory().read_text(encoding="utf-8") != ""
     except (OSError, GitError):
@@ -51,11 +50,11 @@ def up_to_date() -> bool:
 
 
 def remember(before: str) -> None:
-    """Note that with this `state` there was nothing to do, and no run under way that may die."""
+    """Note that in this `state` there was nothing to do, and no run in progress that may die."""
     write(memory(), before)
 
 
 def memory() -> Path:
-    """Return where it stands: beside git's own files."""
+    """Return the file with that note, beside git's own files."""
     common = git("rev-parse", "--path-format=absolute", "--git-common-dir")
     return Path(common) / "branchmark" / "up_to_date"

@@ -1,1 +1,1 @@
-"""git and DVC, each read and asked in one place."""
+"""git and DVC, each read and called in one place."""

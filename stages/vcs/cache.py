@@ -1,8 +1,8 @@
-"""The files of an output by its hash: from DVC's cache, or pulled from its remote.
+"""Find the files of an output by its hash, in DVC's cache or in its remote.
 
-The cache is read as DVC documents it (`files/md5/<first two digits>/<the rest>`): opening a
-revision through DVC takes a second, and there may be many. Others write into a cache and a remote:
-what is taken from either is checked against its hash.
+This reads the cache in the layout that DVC documents (`files/md5/<first two digits>/<the rest>`),
+because DVC takes a second to open a revision, and there may be many. Others can write to a cache
+and a remote, so whatever comes from either is checked against its hash.
 """
 
 from __future__ import annotations
@@ -20,34 +20,33 @@ from stages.core.untrusted import FOLDER, HASH, PATH, Refused
 from stages.vcs.worktree import project_root
 
 Files = dict[str, Path]  # by their path within the output
-LARGEST = 2**30  # bytes of a file that is pulled: the prepared data have 38 MB
+LARGEST = 2**30  # bytes of a file to pull; the prepared data have 38 MB
 
 
 class Cache:
-    """DVC's cache of this project, wherever its configuration puts it; in a git work tree of its
-    own, where DVC begins with an empty one, that of the main work tree as well."""
+    """DVC's cache of this project, wherever its configuration puts it, and that of the main work
+    tree, because DVC starts with an empty cache in every other work tree."""
 
     @cached_property
     def roots(self) -> list[Path]:
-        """Its folders; raise UserError where DVC cannot read its configuration."""
+        """Return its folders; raise UserError if DVC cannot read its configuration."""
         return [
             Path(config()["cache"].get("dir") or ".dvc/cache"), project_root() / ".dvc/cache",
         ]  # fmt: skip
 
     def file(self, md5: str) -> Path | None:
-        """Return where the content with this hash is, if it is there; None for no hash."""
+        """Return the file with this hash; None if it is missing or the hash is malformed."""
         if not HASH.fullmatch(md5):
             return None
         places = (root / "files/md5" / md5[:2] / md5[2:] for root in self.roots)
         return next((path for path in places if path.is_file()), None)
 
     def folder(self, md5: str) -> Files | None:
-        """Return the files of a folder, whose contents are not looked at; None unless every one of
-        them is there."""
+        """Return a folder's files, without checking their contents; None if any is missing."""
         listing = self.file(md5) if FOLDER.fullmatch(md5) else None
         try:
             hashes = entries(listing.read_bytes(), md5) if listing else None
-        except (OSError, Refused):  # cut short, or no list
+        except (OSError, Refused):  # cut short, or not a list
             return None
         if hashes is None:
             return None
@@ -56,7 +55,7 @@ class Cache:
         return files if len(files) == len(hashes) else None
 
     def folders(self) -> Iterator[str]:
-        """Go through the hashes of the folders in the cache, the newest first."""
+        """Yield the hashes of the folders in the cache, newest first."""
         listings = {
             path.parent.name + path.name: path
             for root in self.roots
@@ -76,7 +75,7 @@ def entries(listing: bytes, md5: str) -> dict[str, str]:
     """Return the hashes of a folder's files by their paths in it.
 
     Raises:
-        Refused: this is no list of files, or not the one that has this hash.
+        Refused: this is not a list of files, or not the one with this hash.
     """
     if f"{digest(listing)}.dir" != md5:
         raise Refused("not what its hash says")
@@ -89,13 +88,13 @@ def entries(listing: bytes, md5: str) -> dict[str, str]:
 
 
 def digest(content: bytes) -> str:
-    """Return the MD5 of bytes: DVC's name of them."""
+    """Return the MD5 of bytes, which is DVC's name for them."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def whole(path: Path) -> bool:
-    """Whether a file has the content that its place in the cache says; raise UserError where it
-    cannot be read."""
+    """Return whether a file's content matches the hash in its path; raise UserError if it cannot be
+    read."""
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
@@ -105,8 +104,8 @@ def whole(path: Path) -> bool:
 
 
 def config() -> Any:
-    """Return DVC's configuration, of the working tree and of the user; raise UserError where DVC
-    cannot read it."""
+    """Return DVC's configuration, the working tree's and the user's; raise UserError if DVC cannot
+    read it."""
     from dvc.config import Config, ConfigError
 
     try:
@@ -116,22 +115,22 @@ def config() -> Any:
 
 
 def pull(md5: str, into: Path) -> Files:
-    """Copy the files of an output from DVC's remote: the one of this working tree, whatever that of
-    a branch is. They lie under their hashes: no path of a branch is written to.
+    """Copy the files of an output from this working tree's remote, whatever remote a branch names.
+    They are stored under their hashes, so that no path from a branch is written to.
 
     Raises:
-        UserError: the remote has it not, or cannot be reached, or there is none.
+        UserError: there is no remote, it cannot be reached, or a file is missing or damaged in it.
     """
     try:
         listing = fetched(md5, into).read_bytes()
         return {name: fetched(each, into) for name, each in entries(listing, md5).items()}
-    except Exception as error:  # each kind of remote has its own
+    except Exception as error:  # each kind of remote raises its own
         raise UserError(f"not to be had from DVC's remote ({reason(error)})") from None
 
 
 def fetched(md5: str, into: Path) -> Path:
-    """Return a file of the remote, copied into a folder; raise Refused where it has another
-    content than its hash says, and the remote's own errors."""
+    """Copy a file from the remote into a folder and return its path; raise Refused if it is too
+    large or does not match its hash, and the remote's own errors."""
     source = remote()
     address = source.oid_to_path(md5)
     target = into / md5[:2] / md5[2:]
@@ -149,13 +148,12 @@ def fetched(md5: str, into: Path) -> Path:
 
 @cache
 def remote() -> Any:
-    """Return the objects in DVC's default remote; raise DVC's own error where there is none."""
+    """Return the objects in DVC's default remote; raise DVC's own error if there is no remote."""
     from dvc.repo import Repo
 
     return Repo().cloud.get_remote_odb(hash_name="md5")
 
 
 def has_remote() -> bool:
-    """Whether DVC has a default remote to pull from; raise UserError where DVC cannot read its
-    configuration."""
+    """Return whether DVC has a default remote; raise UserError if its config is unreadable."""
     return bool(config()["core"].get("remote"))

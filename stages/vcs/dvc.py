@@ -1,4 +1,4 @@
-"""DVC, asked by its own command line; and its files, `dvc.yaml` and `dvc.lock`."""
+"""DVC, called by its command line, and its files `dvc.yaml` and `dvc.lock`."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from stages.params import schema as params
 
 COMMAND = (sys.executable, "-m", "dvc", "--wait-for-lock")  # another DVC may be at work
 PIPELINE, LOCK, RWLOCK = Path("dvc.yaml"), Path("dvc.lock"), Path(".dvc/tmp/rwlock")
-BUSY = Path(".dvc/tmp/lock")  # what DVC locks while it reads and writes its files
+BUSY = Path(".dvc/tmp/lock")  # DVC locks it while it reads and writes its files
 LONGEST = 600.0  # seconds
 FROM_GIT = (
     "`git checkout HEAD -- dvc.lock` takes the last commit's, and what was trained since comes out "
     "of DVC's cache"
 )
-FORCE = "BRANCHMARK_FORCE"  # in the environment of stages that must train whatever is finished
+FORCE = "BRANCHMARK_FORCE"  # an environment variable: stages train even what is finished
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of `dvc.yaml`, or a group of stages by one template, as it is written there.
+    """A stage of `dvc.yaml`, or a group of stages from one template, as it is written there.
 
     Attributes:
         commands, deps: what it runs, and what it depends on.
-        in_git: whether git keeps an output of it: DVC's remote never has that one.
+        in_git: whether git keeps one of its outputs, which DVC's remote then never has.
     """
 
     commands: tuple[str, ...]
@@ -47,10 +47,10 @@ class Stage:
 
 
 def pipeline(file: Path = PIPELINE) -> dict[str, Stage]:
-    """Read the stages and groups of `dvc.yaml` by name.
+    """Return the stages and groups of `dvc.yaml` by name.
 
     Raises:
-        UserError: the file cannot be read, or a stage is no section.
+        UserError: the file cannot be read, or a stage is not a section.
     """
     content = params.read(file)
     stages = content.get("stages") if isinstance(content, dict) else None
@@ -60,7 +60,7 @@ def pipeline(file: Path = PIPELINE) -> dict[str, Stage]:
 
 
 def stage(name: str, content: Any, file: Path) -> Stage:
-    """Read one stage; raises UserError as `pipeline` does."""
+    """Return one stage; raise UserError if it is not a section."""
     body = content.get("do", content) if isinstance(content, dict) else None
     if not isinstance(body, dict):
         raise UserError(f"{file}: stages.{name}: here belongs a section with keys and values")
@@ -75,13 +75,13 @@ def stage(name: str, content: Any, file: Path) -> Stage:
 
 
 def listed(body: dict[str, Any], kind: str) -> list[Any]:
-    """Return a list of a stage; empty where there is none, or what DVC refuses in its own words."""
+    """Return a stage's list; empty if there is none or it is not a list, which DVC refuses."""
     found = body.get(kind)
     return found if isinstance(found, list) else []
 
 
 def ask(*arguments: str) -> str:
-    """Return what a DVC command prints; raises UserError with DVC's own sentence if it fails."""
+    """Return what a DVC command prints; raise UserError with DVC's own message if it fails."""
     result = run([*COMMAND, *arguments])
     if result.returncode:
         if re.search(r"dvc\.lock' (is invalid|validation failed)", result.stderr):
@@ -94,29 +94,29 @@ def ask(*arguments: str) -> str:
 
 
 def said(command: str, result: subprocess.CompletedProcess[str]) -> str:
-    """Return DVC's own sentence about its failure; of one that was killed, that it was."""
+    """Return DVC's own error message; if it printed none, its exit code in a sentence."""
     errors = [line[7:] for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
     ended = f"dvc {command} ended with code {result.returncode} and said nothing"
     return "\n".join(errors) or result.stderr.strip() or ended
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run DVC, whatever its exit code and whatever the encoding of the person's terminal."""
+    """Run DVC and return its result, whatever its exit code and the terminal's encoding."""
     return subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace"
     )
 
 
 def status(targets: Collection[str] = ()) -> frozenset[str]:
-    """Return the stages that have changed, or whose inputs or outputs have: of all stages, or of
-    the targets and all that they need.
+    """Return the stages that have changed, or whose inputs or outputs have, among all stages or
+    among the targets and all that they need.
 
     Raises:
         UserError: DVC cannot read its files.
     """
     mend()
     if LOCK.exists():
-        try:  # DVC itself dies of one that is nested some thousand levels deep
+        try:  # a file nested some thousand levels deep would crash DVC
             untrusted.yaml(LOCK.read_bytes())
         except Refused as error:
             raise UserError(f"{LOCK}: not what DVC writes ({error}); {FROM_GIT}") from None
@@ -125,7 +125,7 @@ def status(targets: Collection[str] = ()) -> frozenset[str]:
 
 
 def graph() -> dict[str, list[str]]:
-    """Return every stage, with those that it takes outputs of."""
+    """Return, for every stage, the stages whose outputs it takes."""
     dot = ask("dag", "--dot")
     needs: dict[str, list[str]] = {name: [] for name in re.findall(r'^"([^"]+)";', dot, re.M)}
     for first, then in re.findall(r'^"([^"]+)" -> "([^"]+)";', dot, re.M):
@@ -134,24 +134,24 @@ def graph() -> dict[str, list[str]]:
 
 
 def checkout(pull: bool) -> bool:
-    """Bring the outputs that `dvc.lock` names out of the cache or with `pull` out of the remote, as
-    far as they are there, all in one go; return whether that changed any."""
+    """Restore the outputs that `dvc.lock` names from the cache, or with `pull` from the remote, all
+    in one call that skips missing ones; return whether any changed."""
     command = [*COMMAND, *(["pull", "--allow-missing"] if pull else ["checkout"])]
     result = run(command)
-    if pull and result.returncode:  # `checkout` fails for all that is not in the cache
+    if pull and result.returncode:  # `checkout` fails whenever the cache lacks an output
         say(f"warning: {said('pull', result)}; what is not here is trained")
     return bool(re.search(r"^[MAD]\s", result.stdout, re.M))
 
 
 @contextmanager
 def alone(file: Path = BUSY, seconds: float = LONGEST) -> Iterator[None]:
-    """Hold a lock of DVC's own while the block runs; wait for another DVC that has it, and say so.
+    """Hold one of DVC's own locks while the block runs; if another DVC has it, say so and wait.
 
     Raises:
-        UserError: another DVC has it all that time.
+        UserError: another DVC has held it for `seconds`.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+", encoding="utf-8", errors="replace") as lock:  # as DVC: zc.lockfile
+    with file.open("a+", encoding="utf-8", errors="replace") as lock:  # like DVC's zc.lockfile
         begin, told = time.monotonic(), False
         while not locked(lock.fileno()):
             waited = time.monotonic() - begin
@@ -171,11 +171,11 @@ def alone(file: Path = BUSY, seconds: float = LONGEST) -> Iterator[None]:
 
 
 def mend() -> None:
-    """Remove DVC's lists of what is read and written where they are damaged: DVC writes them in
-    place, so that being killed in that instant leaves half of them, which DVC then refuses to read.
+    """Remove DVC's lists of what it reads and writes if they are damaged. DVC writes them in place:
+    if it is killed at that moment, it leaves half of them and then refuses to read them.
 
     Raises:
-        UserError: another DVC is at work here all the time.
+        UserError: another DVC has been at work here for `LONGEST` seconds.
     """
     with alone(), alone(RWLOCK.with_name("rwlock.lock")):  # so no DVC is writing them
         try:
@@ -187,10 +187,10 @@ def mend() -> None:
 
 
 def lock_text() -> str:
-    """Return `dvc.lock`; "" where there is none.
+    """Return the text of `dvc.lock`; "" if there is none.
 
     Raises:
-        UserError: it is not UTF-8, as DVC writes it.
+        UserError: it is not UTF-8 (DVC writes UTF-8).
     """
     try:
         return LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""
@@ -199,23 +199,23 @@ def lock_text() -> str:
 
 
 def stages_locked() -> list[str]:
-    """Return the stages that `dvc.lock` has results of, in its order."""
+    """Return the names of the stages in `dvc.lock`, in its order."""
     return list(blocks()[1])
 
 
 def blocks() -> tuple[str, dict[str, str]]:
-    """Return the text of `dvc.lock` above its stages, and that of each stage."""
+    """Return the text of `dvc.lock` above its stages, and the text of each stage by name."""
     text = lock_text()
     head, *parts = re.split(r"^(?=  [^ ])", text, flags=re.M)
     return head, {part.split(":", 1)[0].strip(): part for part in parts}
 
 
 def arrange(order: Iterable[str]) -> None:
-    """Put the stages of `dvc.lock` into an order; DVC adds new ones as they end, so that two
-    side by side would leave another file from one time to the next.
+    """Put the stages of `dvc.lock` into this order, others last. DVC appends new stages as they
+    end, so stages that run side by side could leave a different file each time.
 
     Raises:
-        UserError: another DVC is at work here all the time, or the file is not UTF-8.
+        UserError: another DVC has been at work for `LONGEST` seconds, or the file is not UTF-8.
     """
     with alone():
         head, stages = blocks()
@@ -226,8 +226,8 @@ def arrange(order: Iterable[str]) -> None:
 
 
 def forced() -> bool:
-    """Return whether this program must train what is finished already: it is run by `dvc repro` or
-    `dvc exp run` with `--force`, which the programs above it tell, or `FORCE` is set."""
+    """Return whether this program must train even what is finished: `FORCE` is set, or a process
+    above this one is `dvc repro` or `dvc exp run` with `--force`."""
     import psutil
 
     if os.environ.get(FORCE):

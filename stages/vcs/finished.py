@@ -1,8 +1,8 @@
 """Finished seeds: results that need not be trained again, found by their fingerprint.
 
-DVC's cache has those of earlier outputs, whatever variant or branch they are of. Those that are not
-in it yet, because their stage did not end or DVC was killed right after it, are in
-`.dvc/tmp/seeds`. Either may be deleted at any time: then a seed is trained.
+DVC's cache has the seeds of earlier outputs, of any variant and branch. `.dvc/tmp/seeds` has those
+that are not in the cache yet, because their stage did not end or DVC was killed right after it.
+Either may be deleted at any time; then a seed is trained.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from stages.training.result import Seed, Summary
 from stages.vcs.cache import Cache, Files
 
 SCRATCH = Path(".dvc/tmp/seeds")
-DAYS = 14  # after which a seed that DVC never got is removed
+DAYS = 14  # until a seed that never reached DVC's cache is removed
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished seed, read and checked: the files that it came from may be gone by now."""
+    """A finished seed, read and checked; the files that it came from may be gone by now."""
 
     model: bytes
     rows: list[Row]
     origin: str
 
     def copy_to(self, model: Path, file: Path) -> list[Row]:
-        """Write the model, add the history to a CSV, and return it."""
+        """Write the model, append the history to the CSV `file`, and return the history."""
         model.write_bytes(self.model)
         history.append(self.rows, file)
         return self.rows
 
 
 def find(fingerprints: Collection[str], scratch: Path = SCRATCH) -> dict[str, Finished]:
-    """Return the finished seeds that have these fingerprints; damaged ones are passed over."""
+    """Return the finished seeds with these fingerprints, by fingerprint; skip damaged ones."""
     found: dict[str, Finished] = {}
     missing = set(fingerprints)
     for files, origin in outputs(scratch):
-        # What others wrote may be anything, and be deleted while it is read: then a seed is trained
+        # Others may have written anything, or delete it during the read: then the seed is trained
         with suppress(Exception):
             for number, seed in Summary.read(files[result.SUMMARY]).seeds.items():
                 if seed.fingerprint in missing and (taken := whole(number, seed, files, origin)):
@@ -57,7 +57,7 @@ def find(fingerprints: Collection[str], scratch: Path = SCRATCH) -> dict[str, Fi
 
 
 def outputs(scratch: Path) -> Iterator[tuple[Files, str]]:
-    """Go through the files of all that may hold finished seeds, and where they are."""
+    """Yield the files of each folder that may hold finished seeds, and where it is, in words."""
     for folder in sorted(scratch.glob("*")):
         with suppress(OSError):  # removed meanwhile
             yield {path.name: path for path in folder.iterdir()}, "a training that did not end"
@@ -68,7 +68,7 @@ def outputs(scratch: Path) -> Iterator[tuple[Files, str]]:
 
 
 def whole(number: int, seed: Seed, files: Files, origin: str) -> Finished | None:
-    """Return a seed of an output; None where its bytes are not those that the summary names."""
+    """Return a seed of an output; None if its bytes are not those that the summary names."""
     with suppress(OSError, ValueError, KeyError):
         model = files[result.model_name(number)].read_bytes()
         rows = history.read(files[result.HISTORY])[number]
@@ -94,7 +94,7 @@ def keep(number: int, seed: Seed, model: Path, rows: list[Row], scratch: Path = 
 
 
 def sweep(scratch: Path = SCRATCH) -> None:
-    """Remove what is in DVC's cache by now, and what nobody has come back for."""
+    """Remove the kept seeds that are in DVC's cache by now or are older than `DAYS`."""
     kept = {path.name: path for path in scratch.glob("*")}
     cached = find(kept, scratch=scratch / "none") if kept else {}
     for name, path in kept.items():

@@ -1,7 +1,7 @@
 """git, called in one place; no argument reaches a shell.
 
-A git that fails (no program, no repository, a repository of somebody else, a damaged one) is an
-error and never "nothing". That something is not there is another thing: `find` returns None.
+If git fails (no program, no repository, somebody else's repository, a damaged one), that is an
+error and never "nothing". If something simply does not exist, `find` returns None.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pathlib import Path
 from stages.core.errors import UserError
 from stages.core.untrusted import LARGEST
 
-# Settings of the user's that no option of a command takes back
+# Override the user's settings where no option of a command can
 SETTINGS = ("-c", "core.quotePath=true", "-c", "diff.suppressBlankEmpty=false")
-AT_ONCE = 8 * LARGEST  # bytes that are in memory at a time
+AT_ONCE = 8 * LARGEST  # bytes that are read into memory at a time
 
 
 class GitError(UserError):
-    """git could not do what it was asked; the text is git's own sentence."""
+    """git could not do what was asked; the text is git's own message."""
 
 
 def run(
     *arguments: str, cwd: Path | None = None, stdin: bytes | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run git, whatever its exit code; raise GitError where there is no git."""
+    """Run git and return its result, whatever its exit code; raise GitError if there is no git."""
     try:
         return subprocess.run(
             ["git", *SETTINGS, *arguments], cwd=cwd, input=stdin, capture_output=True
@@ -36,7 +36,7 @@ def run(
 
 
 def git(*arguments: str, cwd: Path | None = None, stdin: bytes | None = None) -> str:
-    """Return what git prints; raise GitError where it fails."""
+    """Return what git prints; raise GitError if it fails."""
     result = run(*arguments, cwd=cwd, stdin=stdin)
     if result.returncode:
         raise failure(arguments, result)
@@ -44,8 +44,8 @@ def git(*arguments: str, cwd: Path | None = None, stdin: bytes | None = None) ->
 
 
 def find(*arguments: str, cwd: Path | None = None) -> str | None:
-    """Return what git prints; None where it ends with 1, which is how it says that there is no such
-    thing. Raise GitError where it fails."""
+    """Return what git prints; None if it exits with 1, its way of saying that there is no such
+    thing. Raise GitError if it fails."""
     result = run(*arguments, cwd=cwd)
     if result.returncode not in (0, 1):
         raise failure(arguments, result)
@@ -53,8 +53,8 @@ def find(*arguments: str, cwd: Path | None = None) -> str | None:
 
 
 def blobs(shas: Iterable[str], largest: int = LARGEST) -> Iterator[tuple[str, bytes | None]]:
-    """Go through the content of files by their object's hash, a few processes for all of them, with
-    no more than some in memory at a time; None for one that is larger than `largest`.
+    """Yield the hash and content of each object, with None for content of more than `largest`
+    bytes. A few git processes read them all, at most `AT_ONCE` bytes at a time.
 
     Raises:
         GitError: an object is missing, or git fails.
@@ -82,7 +82,7 @@ def blobs(shas: Iterable[str], largest: int = LARGEST) -> Iterator[tuple[str, by
 
 
 def contents(shas: list[str], sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
-    """Go through the content of files of known sizes, read by one process."""
+    """Yield the hash and content of objects of known sizes, read by one git process."""
     if not shas:
         return
     result = run("cat-file", "--batch", stdin="".join(f"{sha}\n" for sha in shas).encode())
@@ -96,16 +96,16 @@ def contents(shas: list[str], sizes: Mapping[str, int]) -> Iterator[tuple[str, b
 
 
 def text(output: bytes) -> str:
-    """Return what git printed, without the spaces about it."""
+    """Return what git printed, without surrounding whitespace."""
     return output.decode("utf-8", "replace").strip()
 
 
 def failure(arguments: tuple[str, ...], result: subprocess.CompletedProcess[bytes]) -> GitError:
-    """Return git's own sentence as an error."""
+    """Return git's own message as an error."""
     lines = text(result.stderr).splitlines()
     said = next((line for line in lines if line.startswith(("fatal:", "error:"))), "")
     said = said or next(iter(lines), f"exit code {result.returncode}")
     said = said.partition(": ")[2] or said
-    # Where git names a command that helps, it stands alone on a line
+    # If git names a command that helps, it is on a line of its own
     helps = next((line.strip() for line in lines if line.startswith("\tgit ")), "")
     return GitError(f"git {arguments[0]}: {said}" + (f"; `{helps}`" if helps else ""))

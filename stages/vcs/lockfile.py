@@ -1,7 +1,7 @@
-"""`dvc.lock`: what every stage read and left, by the hashes of files.
+"""`dvc.lock`: what every stage read and wrote, by the hashes of files.
 
-It comes from any branch: only names and hashes of the form that DVC and this project write are
-taken from it. A stage that says something else is refused, and the others are not.
+It may come from any branch, so only names and hashes in the form that DVC and this project write
+are accepted. A stage with anything else is refused; the others are not.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Stage = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Output:
-    """What a stage of a revision left in `runs/`, by the hashes in its `dvc.lock`.
+    """What a stage of a revision wrote to `runs/`, by the hashes in its `dvc.lock`.
 
     Attributes:
-        stage: e.g. ``train@adam-0.3``; older revisions may have had other names.
+        stage: e.g. ``train@adam-0.3``; older revisions may use other names.
         variant: e.g. ``adam-0.3``.
-        md5: of DVC's list of the folder's files.
-        data: the same of the prepared data that the stage read, or "".
+        md5: the hash of DVC's list of the folder's files.
+        data: the same for the prepared data that the stage read, or "".
         source: the variant whose layers it took over, or "".
     """
 
@@ -38,7 +38,7 @@ class Output:
 
     @property
     def folder(self) -> str:
-        """Its folder: ``runs/adam-0.3``."""
+        """Return its folder, e.g. ``runs/adam-0.3``."""
         return RUNS + self.variant
 
 
@@ -47,10 +47,10 @@ class Lock:
     """The content of a `dvc.lock`.
 
     Attributes:
-        stages: by name: `deps` and `outs`, lists of `path` and `md5` ("" for none), and `params`,
-            the values by key by file, all as text.
-        outputs: what they left in `runs/`.
-        refused: a sentence for each stage that is not as DVC writes it, and is not among them.
+        stages: by name, each with `deps` and `outs`, lists of `path` and `md5` ("" if it has none),
+            and `params`, values by file and key, all as text.
+        outputs: what they wrote to `runs/`.
+        refused: a sentence for each stage that is not as DVC writes it, and thus not in `stages`.
     """
 
     stages: Mapping[str, Stage]
@@ -59,7 +59,7 @@ class Lock:
 
 
 def read(content: bytes | str) -> Lock:
-    """Read a `dvc.lock`; raise ValueError where it is not what DVC writes."""
+    """Read a `dvc.lock`; raise Refused if it is not what DVC writes."""
     try:
         file = untrusted.mapping(untrusted.yaml(content))
         entries = untrusted.mapping(file.get("stages"), "stages")
@@ -80,7 +80,7 @@ def read(content: bytes | str) -> Lock:
 
 
 def checked(entry: Any) -> Stage:
-    """Return a stage with what is read of it; raise Refused where it has another form."""
+    """Return the parts of a stage that are used; raise Refused if one has another form."""
     entry = untrusted.mapping(entry)
     files = {kind: [each(file, kind) for file in listed(entry, kind)] for kind in ("deps", "outs")}
     params = {
@@ -96,7 +96,7 @@ def listed(entry: Mapping[str, Any], kind: str) -> list[Any]:
 
 
 def each(file: Any, kind: str) -> dict[str, str]:
-    """Return path and hash of a dependency or an output."""
+    """Return the path and the hash of a dependency or an output."""
     file = untrusted.mapping(file, kind)
     path = untrusted.text(file.get("path"), PATH, "path", f"{kind}.path")
     md5 = file.get("md5") or ""
@@ -104,7 +104,7 @@ def each(file: Any, kind: str) -> dict[str, str]:
 
 
 def left(name: str, stage: Stage) -> list[Output]:
-    """Return what a stage left in `runs/`; raise Refused where no variant can have left it."""
+    """Return what a stage wrote to `runs/`; raise Refused if no variant can have written it."""
     found = []
     for out in stage["outs"]:
         if out["path"].startswith(RUNS) and out["md5"].endswith(".dir"):
@@ -120,6 +120,6 @@ def left(name: str, stage: Stage) -> list[Output]:
 
 
 def variant(path: str) -> str:
-    """Return the variant whose folder this is; raise Refused where it is anything else."""
+    """Return the variant whose folder this is; raise Refused if it is anything else."""
     name = path.removeprefix(RUNS)
     return untrusted.text(name, VARIANT, "variant", path)

@@ -1,4 +1,4 @@
-"""Which revisions there are, and what git holds of each, without a checkout."""
+"""The revisions that exist, and what git holds of each, without a checkout."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from stages.vcs.git import blobs, find, git
 from stages.vcs.lockfile import Lock, Output
 
 LOCK, PARAMS = "dvc.lock", "params.yaml"
-RESULTS, METRICS = "reports/results", "reports/metrics.json"  # of today, and of old revisions
-SAID = (LOCK, PARAMS, f"{RESULTS}/", METRICS, "reports/curves.csv")  # listed by one process
+RESULTS, METRICS = "reports/results", "reports/metrics.json"  # today's, and old revisions'
+SAID = (LOCK, PARAMS, f"{RESULTS}/", METRICS, "reports/curves.csv")  # listed by one git process
 MAIN = ("main", "origin/main", "master", "origin/master")
 LATEST = 253_402_300_799  # the last second of the year 9999; a commit may claim any time
-FILES, FOLDERS = 10_000, 100  # in what is listed of a commit
+FILES, FOLDERS = 10_000, 100  # the most that are listed of a commit
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit and what it is called.
+    """A commit and its names.
 
     Attributes:
         sha: its full hash.
-        time: the committer's, in seconds since 1970.
+        time: the committer's time, in seconds since 1970.
         author: the author's name.
-        names: the branches and tags that end here, as `tips` calls them.
-        branch: the one of them that a run made from this commit names, or "".
+        names: the branches and tags that point here, named as in `Refs.tips`.
+        branch: the branch among them that a run made from this commit names, or "".
     """
 
     sha: str
@@ -42,7 +42,7 @@ class Commit:
     branch: str
 
     def __str__(self) -> str:
-        """As a person would call it."""
+        """Return its branch, or else a tag, or else its short hash."""
         return self.branch or min(self.names, default=self.sha[:7])
 
 
@@ -54,8 +54,8 @@ class Refs:
     """Every remote branch, local branch and tag.
 
     Attributes:
-        commits: name and commit of each, remote branches first: later ones win.
-        damaged: those whose object is missing: they are there, but nothing is known of them.
+        commits: the name and commit of each, remote branches first: the last of equal names wins.
+        damaged: the names whose object is missing: they exist, but nothing is known of them.
     """
 
     commits: tuple[tuple[str, str], ...]
@@ -63,20 +63,20 @@ class Refs:
 
     @property
     def tips(self) -> dict[str, str]:
-        """The commit of every name; a local branch wins over the remote one of the same name."""
+        """Return the commit of every name; a local branch wins over a remote one of that name."""
         return dict(self.commits)
 
     @property
     def names(self) -> set[str]:
-        """Every name that there is."""
+        """Return every name, damaged ones too."""
         return {name for name, _ in self.commits} | self.damaged
 
 
 def refs() -> Refs:
-    """Return all branches and tags; raise GitError where git cannot list them.
+    """Return all branches and tags; raise GitError if git cannot list them.
 
-    A remote branch goes by its name without the remote's, a tag as ``tag:v1``. `|` separates names
-    in a run's tag: as `^`, which git does not allow in names, it cannot be mistaken.
+    A remote branch is named without its remote, a tag as ``tag:v1``. `|` separates the names in a
+    run's tag, so a name has `^` in its place, which git does not allow in names.
     """
     listed = []
     for line in git("for-each-ref", "--format=%(objectname) %(refname) %(symref)").split("\n"):
@@ -94,14 +94,14 @@ def refs() -> Refs:
         listed.append((rank, name.replace("|", "^"), sha))
     listed.sort()
     questions = "".join(f"{sha}\n{sha}^{{commit}}\n" for _, _, sha in listed)
-    # Two answers each: of the object, and of the commit that it is or, as a tag, points to
+    # Two answers each: for the object, and for the commit that it is or, as a tag, points to
     answered = git("cat-file", "--batch-check", stdin=questions.encode())
     answers = answered.split("\n") if listed else []
     commits, damaged = [], set()
     for (_, name, _), itself, commit in zip(listed, answers[::2], answers[1::2], strict=True):
         if itself.endswith(" missing"):
             damaged.add(name)
-        elif not commit.endswith(" missing"):  # else a tag of a file
+        elif not commit.endswith(" missing"):  # otherwise a tag of a file
             commits.append((name, commit.split()[0]))
     return Refs(tuple(commits), frozenset(damaged - {name for name, _ in commits}))
 
@@ -113,13 +113,13 @@ def every() -> list[Commit]:
 
 
 def current() -> list[Commit]:
-    """Return the commit that is checked out, under its branch; on a detached HEAD CI's variables
-    name it. Raise UserError where there is no commit."""
+    """Return a list of the checked-out commit, with its branch (on a detached HEAD, the one that
+    CI's variables name). Raise UserError if there is no commit."""
     return named(["HEAD"], extra=worktree.branch())
 
 
 def named(revisions: Iterable[str], extra: str = "") -> list[Commit]:
-    """Return the commits of revisions, as `resolve` understands them; `extra` is a name of all.
+    """Return the commits of revisions (see `resolve`), oldest first, each also named `extra`.
 
     Raises:
         UserError: there is no such revision.
@@ -128,7 +128,7 @@ def named(revisions: Iterable[str], extra: str = "") -> list[Commit]:
 
 
 def commits(shas: Iterable[str], known: Refs, extra: str = "") -> list[Commit]:
-    """Return commits with what git says of them, oldest first; `extra` is a name of all of them."""
+    """Return commits with what git knows of them, oldest first, each also named `extra`."""
     names: dict[str, set[str]] = {sha: {extra} - {""} for sha in shas}
     for name, sha in known.tips.items():
         if sha in names:
@@ -154,11 +154,11 @@ def commits(shas: Iterable[str], known: Refs, extra: str = "") -> list[Commit]:
 
 
 def resolve(revision: str) -> str:
-    """Return the commit that a branch (also of origin alone), a tag, a hash or an experiment of DVC
-    names.
+    """Return the hash of the commit that a branch (even if only origin has it), a tag, a hash or a
+    DVC experiment names.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such commit.
         GitError: git fails.
     """
     for candidate in candidates(revision):
@@ -176,21 +176,21 @@ def resolve(revision: str) -> str:
 
 
 def candidates(revision: str) -> Iterator[str]:
-    """Go through what git may call a revision; experiments are not listed if it is nearer."""
+    """Yield what git may call a revision; list experiments last, only if the others fail."""
     yield revision
     yield f"origin/{revision}"
     yield from experiments(revision)
 
 
 def experiments(name: str) -> list[str]:
-    """Return the refs of DVC's experiments of this name: refs/exps/<2 digits>/<38>/<name>."""
+    """Return the refs of DVC's experiments with this name: refs/exps/<2 digits>/<38>/<name>."""
     listed = git("for-each-ref", "--format=%(refname)", "refs/exps").split("\n")
     return [ref for ref in listed if ref.count("/") == 4 and ref.endswith(f"/{name}")]
 
 
 def own() -> list[Commit]:
-    """Return the commits whose word counts here before that of other branches, the first first: of
-    the main branches and of what is checked out, as far as there are any."""
+    """Return the commits that take precedence here over other branches, in that order: those of the
+    main branches and the checked-out one, if they exist."""
     mains = (f"refs/{kind}/{name}" for kind in ("heads", "remotes") for name in MAIN)
     found = [
         find("rev-parse", "--verify", "--quiet", f"{each}^{{commit}}") for each in (*mains, "HEAD")
@@ -199,8 +199,8 @@ def own() -> list[Commit]:
 
 
 def merge_base(head: str | None) -> str:
-    """Return the commit at which `head` (None: the working tree) left the main branch: the local
-    one or that of origin, whichever is nearer.
+    """Return the commit at which `head` (None: the working tree) left the main branch, either the
+    local one or origin's, whichever is nearer.
 
     Raises:
         UserError: there is no main branch, or the two have no commit in common.
@@ -231,20 +231,20 @@ def merge_base(head: str | None) -> str:
 
 @cache
 def listing(commit: str, *paths: str) -> Mapping[str, str]:
-    """Return the files of a commit at these paths of the current folder, with the hash of each
-    one's object; of a path that ends with `/` those that lie in this folder itself.
+    """Return the object hashes of a commit's files by path, relative to the current folder; a path
+    that ends with `/` stands for the files directly in that folder.
 
-    Folders in folders are not gone into: a few objects of git can stand for any number of them.
+    This does not descend into subfolders: a few git objects can stand for any number of them.
 
     Raises:
-        UserError: they are too many.
+        UserError: there are too many.
     """
     return {path: sha for path, kind, sha in entries(commit, *paths) if kind == "blob"}
 
 
 @cache
 def tree(commit: str, folder: str) -> Mapping[str, str]:
-    """Return the files of a commit in a folder and in those within it, as `listing` does."""
+    """Return the files of a commit in a folder and its subfolders, as `listing` does."""
     found: dict[str, str] = {}
     waiting = [f"{folder}/"]
     for count in range(FOLDERS):
@@ -263,7 +263,7 @@ def tree(commit: str, folder: str) -> Mapping[str, str]:
 
 
 def entries(commit: str, *paths: str) -> list[tuple[str, str, str]]:
-    """Return path, kind and object of each entry; raises UserError as `listing` does."""
+    """Return the path, kind and object hash of each entry; raise UserError as `listing` does."""
     lines = git("ls-tree", "-z", commit, "--", *paths).split("\0")
     if len(lines) > FILES:
         raise UserError(f"{commit[:7]}: more than {FILES} files in {' or '.join(paths)}")
@@ -273,10 +273,10 @@ def entries(commit: str, *paths: str) -> list[tuple[str, str, str]]:
 
 
 def file(commit: str, path: str, largest: int = LARGEST) -> bytes | None:
-    """Return a file of a commit; None where it has none.
+    """Return the content of a file of a commit; None if it has no such file.
 
     Raises:
-        UserError: it is too large.
+        UserError: it has more than `largest` bytes.
         GitError: git fails.
     """
     sha = listing(commit, *(SAID if path in SAID else (path,))).get(path)
@@ -289,8 +289,8 @@ def file(commit: str, path: str, largest: int = LARGEST) -> bytes | None:
 
 
 def outputs(commit: Commit) -> tuple[Output, ...]:
-    """Return what the stages of a revision left in `runs/`; nothing where it has no `dvc.lock`.
-    What `refused` tells of is not among them.
+    """Return what the stages of a revision wrote to `runs/`, except those that `refused` reports;
+    nothing if it has no `dvc.lock`.
 
     Raises:
         UserError: its `dvc.lock` cannot be read.
@@ -302,34 +302,34 @@ def outputs(commit: Commit) -> tuple[Output, ...]:
 
 
 def refused(commit: Commit) -> list[str]:
-    """Return a sentence for each stage of a readable `dvc.lock` that cannot be."""
+    """Return a sentence for each unreadable stage of an otherwise readable `dvc.lock`."""
     return [told(commit, why) for why in lock(commit).refused]
 
 
 def told(commit: Commit, why: str) -> str:
-    """Return what is wrong with the `dvc.lock` of a revision as a sentence."""
+    """Return a sentence about what is wrong with the `dvc.lock` of a revision."""
     return f"dvc.lock of {commit} ({commit.sha[:7]}): {why}; run `dvc repro` there and commit it"
 
 
 def tracked(commit: Commit) -> Mapping[str, str]:
-    """Return the files of a commit that say what it holds."""
+    """Return the object hashes, by path, of the files that say what a commit holds."""
     return listing(commit.sha, *SAID)
 
 
 def lock(commit: Commit) -> Lock:
-    """Return the `dvc.lock` of a revision; raise Refused where it cannot be read."""
+    """Return the `dvc.lock` of a revision, or an empty one; raise Refused if it cannot be read."""
     sha = tracked(commit).get(LOCK)
     return locked(sha) if sha else Lock({}, (), ())
 
 
 @cache
 def locked(sha: str) -> Lock:
-    """Return a `dvc.lock`, which most commits share with their neighbours."""
+    """Return a `dvc.lock` by its object, read once: most commits share it with their neighbours."""
     return lockfile.read(content(sha))
 
 
 def content(sha: str) -> bytes:
-    """Return a file by its object; raise Refused where it is too large."""
+    """Return the content of an object; raise Refused if it is too large."""
     ((_, found),) = blobs([sha])
     if found is None:
         raise Refused(f"larger than {LARGEST >> 20} MB")
@@ -338,7 +338,7 @@ def content(sha: str) -> bytes:
 
 @cache
 def settings(sha: str) -> Mapping[str, Any]:
-    """Return a `params.yaml` as plain values, every one a text; empty where it cannot be read."""
+    """Return a `params.yaml` as plain values, all as text; empty if it cannot be read."""
     try:
         return untrusted.mapping(untrusted.yaml(content(sha)))
     except Refused:
@@ -346,7 +346,7 @@ def settings(sha: str) -> Mapping[str, Any]:
 
 
 def study(commit: Commit, variant: str) -> str:
-    """Return the study that a variant is of, by the revision's `params.yaml`."""
+    """Return a variant's study by the revision's `params.yaml`; "grid" if it names none."""
     sha = tracked(commit).get(PARAMS)
     params = settings(sha) if sha else {}
     for name in ("studies", "reuse"):

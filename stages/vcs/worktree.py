@@ -1,4 +1,4 @@
-"""What git says of the tree that a run starts from: branch, commit, and what is not committed."""
+"""What git knows of the tree that a run starts from: branch, commit and uncommitted changes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 from stages.vcs.git import GitError, find, git
 
-# What decides a result. Outputs (`dvc.lock`, `reports/`) change while the pipeline runs, and a
-# README or a notebook changes nothing: they do not make a tree dirty.
+# These decide a result. Outputs (`dvc.lock`, `reports/`) change while the pipeline runs, and a
+# README or a notebook affects no result: they do not make a tree dirty.
 INPUTS = ("dvc.yaml", "params.yaml", "pyproject.toml", "requirements.lock", "stages")
 
-# A diff that nobody's own settings change, and that `git apply` takes
+# A diff that no user's settings change and that `git apply` accepts
 DIFF = (
     "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--unified=3",
     "--src-prefix=a/", "--dst-prefix=b/", "--no-relative", "--ignore-submodules=none",
     "--diff-algorithm=myers", "--indent-heuristic", "--inter-hunk-context=0", f"-O{os.devnull}",
 )  # fmt: skip
 
-# A detached HEAD has no branch; these say which one CI checked out, the source of a pull request
-# first (GitHub, GitLab, Jenkins, Buildkite, CircleCI, Azure).
+# A detached HEAD has no branch. These name the one that CI checked out, preferably the source of a
+# pull request (GitHub, GitLab, Jenkins, Buildkite, CircleCI, Azure).
 BRANCH_VARIABLES = (
     "GITHUB_HEAD_REF",
     "GITHUB_REF_NAME",
@@ -40,10 +40,9 @@ class Tree:
     """The state of the tree.
 
     Attributes:
-        branch, commit: "" where there is none, or where git does not say.
-        experiment: of `dvc exp run`, or "".
-        diff: of the inputs, against the commit: "" where the tree is clean, None where git does not
-            say.
+        branch, commit: "" if there is none or git does not tell.
+        experiment: the name of the DVC experiment, or "".
+        diff: of the inputs against the commit: "" if the tree is clean, None if git does not tell.
     """
 
     branch: str
@@ -53,15 +52,15 @@ class Tree:
 
     @property
     def dirty(self) -> str:
-        """Whether an input is other than the commit says: ``true``, ``false`` or ``unknown``."""
+        """Return whether an input differs from the commit: ``true``, ``false`` or ``unknown``."""
         return "unknown" if self.diff is None else str(bool(self.diff)).lower()
 
 
 def project_root(start: Path | None = None) -> Path:
-    """Return the project's folder in the repository's main work tree, from any folder of it, from
-    its git work trees and from the temporary folders of `dvc exp run --queue` and `--temp`.
+    """Return the project's folder in the repository's main work tree. `start` may be any folder in
+    a work tree or in a temporary folder of `dvc exp run --queue` or `--temp`.
 
-    Without git it is the nearest folder above with a `dvc.yaml`, or else `start`.
+    Without git, return the nearest folder from `start` up that has a `dvc.yaml`, or else `start`.
     """
     start = outside_experiments((start or Path.cwd()).resolve())
     project = next((p for p in (start, *start.parents) if (p / "dvc.yaml").exists()), None)
@@ -75,8 +74,7 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def outside_experiments(folder: Path) -> Path:
-    """Return the project that a temporary folder of `dvc exp run` belongs to; another folder as it
-    is."""
+    """Return the project that a temporary folder of `dvc exp run` belongs to, or else `folder`."""
     parts = folder.parts
     for i in range(len(parts) - len(EXPERIMENTS) + 1):
         if parts[i : i + len(EXPERIMENTS)] == EXPERIMENTS:
@@ -85,8 +83,8 @@ def outside_experiments(folder: Path) -> Path:
 
 
 def branch() -> str:
-    """Return the branch that is checked out; on a detached HEAD the one that CI names, and in an
-    experiment of DVC that of its project; "" where there is none."""
+    """Return the checked-out branch; on a detached HEAD, that of the project if this is a DVC
+    experiment, or else the one that CI names; "" if there is none."""
     here = Path.cwd().resolve()
     name = find("symbolic-ref", "--short", "--quiet", "HEAD")
     if name is None and (project := outside_experiments(here)) != here:
@@ -95,7 +93,7 @@ def branch() -> str:
 
 
 def diff() -> str:
-    """Return what of the inputs is not committed; raise GitError where git fails."""
+    """Return the uncommitted changes to the inputs; raise GitError if git fails."""
     untracked = git("ls-files", "-z", "--others", "--exclude-standard", "--", *INPUTS)
     changed = git(*DIFF, "HEAD", "--", *INPUTS)
     lines = [f"not in git: {path}" for path in untracked.split("\0") if path]
@@ -103,13 +101,13 @@ def diff() -> str:
 
 
 def changed(path: str) -> bool:
-    """Whether a file is other than HEAD has it; raise GitError where git fails."""
+    """Return whether a file differs from the one in HEAD; raise GitError if git fails."""
     return find(*DIFF, "--quiet", "HEAD", "--", path) is None
 
 
 def working_tree() -> Tree:
-    """Return what git says of the current folder's tree. A training needs no git: what git does not
-    say is left open."""
+    """Return what git knows of the current folder's tree. A training needs no git, so what git does
+    not tell stays unknown."""
     experiment = os.environ.get("DVC_EXP_NAME", "")
     try:
         commit = find("rev-parse", "--verify", "--quiet", "HEAD") or ""
