@@ -186,7 +186,7 @@ def mapping(value: Any, place: str = "") -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise refused(place, "here belongs a section with keys and values")
+        raise refused(place, "expected a section with keys and values")
     return value
 
 
@@ -195,7 +195,7 @@ def sequence(value: Any, place: str = "") -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise refused(place, "here belongs a list")
+        raise refused(place, "expected a list")
     return value
 
 

@@ -201,9 +201,9 @@ def complaint(detail: Any) -> tuple[str, str]:
         case "union_tag_not_found":
             text = f"the key `{tag}` is missing"
         case "model_type" | "dict_type" | "model_attributes_type":
-            text = "here belongs a section with keys and values"
+            text = "expected a section with keys and values"
         case "tuple_type":
-            text = "here belongs a list, e.g. [0.0, 0.3]"
+            text = "expected a list, e.g. [0.0, 0.3]"
         case "too_short":
             text = "this must not be empty"
     return ".".join(place) or str(FILE), text

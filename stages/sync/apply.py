@@ -7,14 +7,14 @@ from typing import Any
 
 from stages.core.errors import UserError
 from stages.sync import observed as observation
-from stages.sync.desired import DesiredState, Holding, Outputs
+from stages.sync.desired import NOT_CACHED, DesiredState, Holding, Outputs
 from stages.sync.labels import Change
 from stages.sync.observed import ObservedState
 from stages.sync.orphaned import Orphaned
 from stages.sync.plan import AddViews, Plan, Restore, Score, Step
 from stages.sync.restore import restore
 from stages.tracking import evaluation, runs, views
-from stages.vcs.lockfile import PREPARED, Output
+from stages.vcs.lockfile import PREPARED
 
 # Restored runs get their labels in a second round. If two people sync at once, one may overwrite
 # the tags that the other has just written, so every round reads the store again.
@@ -80,17 +80,15 @@ class Store:
         """Make a result's run from its files. If they are missing or damaged, note that instead;
         return whether the run was made."""
         commit, output = holding.commit, holding.output
-        prepared = Output("prepare", PREPARED, output.data, "", "")
-        lacking = output
+        what = ""
         try:
             files = self.outputs.files(output.md5)
-            lacking = prepared
+            what = PREPARED
             data = self.outputs.files(output.data)
-            lacking = output
+            what = ""
             restore(self.client, self.experiment, commit, output, files, data)
         except UserError as error:
-            self.desired.missing[commit][output] = (
-                str(error) if lacking is output else f"{PREPARED} is not in DVC's cache"
-            )
+            why = str(error)
+            self.desired.missing[commit][output] = f"{what}: {why or NOT_CACHED}" if what else why
             return False
         return True

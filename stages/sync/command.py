@@ -5,6 +5,7 @@ It reads everything, plans what must change, then changes it. `--dry-run` stops 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -136,9 +137,9 @@ def in_words() -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
         address = redacted(store.tracking_uri())
         raise UserError(
             f"{address}: MLflow's store fails ({reason(error)}); see that it is there and may be "
-            "written, then run `branchmark sync` again: it goes on where it was"
+            "written, then run `branchmark sync` again: it continues where it stopped"
         ) from None

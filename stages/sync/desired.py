@@ -20,6 +20,8 @@ from stages.vcs.refs import Commit
 
 Seen = tuple[Key, str]  # the key and numbers of a holding
 
+NOT_CACHED = "not in DVC's cache"
+
 
 class Missing(UserError):
     """Outputs of a revision are missing, or its `dvc.lock` or reports cannot be read."""
@@ -184,4 +186,4 @@ def complaints(state: DesiredState, pulling: bool) -> Iterator[str]:
             targets = f" {' '.join(stages)}" if len(stages) <= 3 else ""
             mend = f"`git checkout {shlex.quote(name)} && dvc repro{targets}` makes it"
         reasons = "; ".join(sorted({text for text in lacking.values() if text}))
-        yield f"{where}: {reasons or 'not in DVC' + chr(39) + 's cache'}; {mend}"
+        yield f"{where}: {reasons or NOT_CACHED}; {mend}"

@@ -6,12 +6,11 @@ run keeps the numbers that it has, and gets a disputed score only if a witness r
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from stages.core.errors import UserError
+from stages.evaluation.results import Scores
 from stages.sync.desired import DesiredState, Holding
 from stages.sync.observed import Key, ObservedState, Recorded
 from stages.vcs.refs import Commit
@@ -131,13 +130,6 @@ def of_scores(
     }, disputes
 
 
-def finite(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Return only the scores that are finite numbers: a branch may hold anything."""
-    return {
-        name: float(value)
-        for name, value in scores.items()
-        if isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < 1e300
-        and math.isfinite(value)
-    }
+def finite(scores: Scores) -> dict[str, float]:
+    """Return only the scores that are numbers: a seed that diverged has None for others."""
+    return {name: value for name, value in scores.items() if value is not None}

@@ -110,7 +110,7 @@ def check_identity(content: Any, seed: int, place: str) -> None:
     number(params.get("batch_size"), 1, 10**6, f"{place}.batch_size", integer=True)
     number(params.get("dropout"), 0, 1, f"{place}.dropout")
     if not isinstance(params.get("trainable", True), bool):
-        raise refused(f"{place}.trainable", "here belongs true or false")
+        raise refused(f"{place}.trainable", "expected true or false")
     if params.get("network") != {"hidden": []}:  # without hidden layers there are no other keys
         fits(TypeAdapter(Network), params.get("network"), f"{place}.network")
     fits(TypeAdapter(AnyOptimizer), params.get("optimizer"), f"{place}.optimizer")
@@ -213,7 +213,7 @@ def check_network(config: Any) -> None:
     network = mapping(config, "config.json")
     check_parts(network)
     if network.get("class_name") != "Sequential":
-        raise Refused("no Sequential")
+        raise Refused("not a Sequential model")
     values = mapping(network.get("config"), "config")
     width, weights = math.prod(PIXELS), 0
     shapes = [values.get("build_input_shape"), shape_of(network)]
@@ -277,7 +277,7 @@ def check_weights(content: bytes) -> None:
         for group in groups:
             for name in group:
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    raise Refused("weights that are elsewhere")
+                    raise Refused("weights that are stored elsewhere")
                 entry = group[name]
                 if isinstance(entry, h5py.Group):
                     groups.append(entry)
@@ -285,7 +285,7 @@ def check_weights(content: bytes) -> None:
                         raise Refused("more than 1000 groups of weights")
                     continue
                 if entry.dtype.kind not in "fiu" or entry.external or entry.is_virtual:
-                    raise Refused("weights that are no numbers, or elsewhere")
+                    raise Refused("weights that are not numbers, or are stored elsewhere")
                 total += entry.nbytes
                 if total > MODEL:
                     raise Refused(f"it declares more than {MODEL >> 20} MB of weights")
@@ -312,7 +312,7 @@ def train_split(prepared: dict[str, Path], wanted: str, seed: int = 0) -> Split:
         found = wanted
     # Older data have a single `digest`, another kind of hash: it is only compared
     if found != wanted or (digests and arrays.digest(split) != wanted):
-        raise Refused("data/prepared is another one than it was trained from")
+        raise Refused("data/prepared is not the data that it was trained on")
     return split
 
 

@@ -51,7 +51,7 @@ class Change:
     def __str__(self) -> str:
         """Return the change in words: ``live on +elu -old``."""
         said = []
-        if self.lacks(SUPERSEDED):
+        if self.recorded.run.data.tags.get(SUPERSEDED) != self.wanted[SUPERSEDED]:
             said.append("superseded" if self.wanted[SUPERSEDED] else "no longer superseded")
         before = names(self.recorded.run.data.tags.get(LIVE_ON))
         after = names(self.wanted[LIVE_ON])
@@ -59,10 +59,6 @@ class Change:
         moved += [f"-{name}" for name in before if name not in after]
         said += [f"live on {' '.join(moved)}"] if moved else []
         return ", ".join(said) or "tags of seeds and output"
-
-    def lacks(self, tag: str) -> bool:
-        """Return whether `tag` must change on the variant's run."""
-        return bool(self.recorded.run.data.tags.get(tag) != self.wanted[tag])
 
     def apply(self, client: Any) -> None:
         """Write the tags that differ, run by run."""

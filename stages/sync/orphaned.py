@@ -101,7 +101,7 @@ def named(
             variants_run(run) for run in observed.runs if word and run.info.run_id.startswith(word)
         }
         if len(fitting) != 1:
-            many = "more than one run begins so" if fitting else "MLflow has no such run"
+            many = "more than one run id starts with this" if fitting else "MLflow has no such run"
             raise UserError(f"--end {word}: {many}; `branchmark sync` names those that do not end")
         (own,) = fitting
         group = [run for run in observed.runs if variants_run(run) == own]

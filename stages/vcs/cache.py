@@ -111,7 +111,7 @@ def config() -> Any:
     try:
         return Config(dvc_dir=".dvc")
     except ConfigError as error:
-        raise UserError(f".dvc/config: {reason(error)}; mend it") from None
+        raise UserError(f".dvc/config: {reason(error)}; fix it") from None
 
 
 def pull(md5: str, into: Path) -> Files:
@@ -125,7 +125,7 @@ def pull(md5: str, into: Path) -> Files:
         listing = fetched(md5, into).read_bytes()
         return {name: fetched(each, into) for name, each in entries(listing, md5).items()}
     except Exception as error:  # each kind of remote raises its own
-        raise UserError(f"not to be had from DVC's remote ({reason(error)})") from None
+        raise UserError(f"cannot be fetched from DVC's remote ({reason(error)})") from None
 
 
 def fetched(md5: str, into: Path) -> Path:
@@ -142,7 +142,7 @@ def fetched(md5: str, into: Path) -> Path:
     source.fs.get_file(address, str(target))
     if not whole(target):
         target.unlink()
-        raise Refused(f"{md5}: the remote's file has another content")
+        raise Refused(f"{md5}: the remote's file does not match its hash")
     return target
 
 

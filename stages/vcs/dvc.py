@@ -63,7 +63,7 @@ def stage(name: str, content: Any, file: Path) -> Stage:
     """Return one stage; raise UserError if it is not a section."""
     body = content.get("do", content) if isinstance(content, dict) else None
     if not isinstance(body, dict):
-        raise UserError(f"{file}: stages.{name}: here belongs a section with keys and values")
+        raise UserError(f"{file}: stages.{name}: expected a section with keys and values")
     commands = body.get("cmd") or ()
     commands = [commands] if isinstance(commands, str) else commands
     # A dependency with options of its own is a section with one key
@@ -139,7 +139,7 @@ def checkout(pull: bool) -> bool:
     command = [*COMMAND, *(["pull", "--allow-missing"] if pull else ["checkout"])]
     result = run(command)
     if pull and result.returncode:  # `checkout` fails whenever the cache lacks an output
-        say(f"warning: {said('pull', result)}; what is not here is trained")
+        say(f"warning: {said('pull', result)}; missing outputs will be trained")
     return bool(re.search(r"^[MAD]\s", result.stdout, re.M))
 
 
@@ -164,7 +164,7 @@ def alone(file: Path = BUSY, seconds: float = LONGEST) -> Iterator[None]:
                     "and run this again"
                 )
             if waited > 1 and not told:
-                say(f"{who} is at work here; this waits for it")
+                say(f"{who} is at work here; waiting for it")
                 told = True
             time.sleep(0.1)
         yield

@@ -500,7 +500,7 @@ def test_a_result_that_cannot_be_read_fails_alone_and_closes_the_gate(
 @pytest.mark.parametrize(
     ("key", "value", "why"),
     [
-        ("train", [1], "train: here belongs a section"),
+        ("train", [1], "train: expected a section"),
         ("train", {"epochs": "many"}, "train.epochs: 'many' is no whole number"),
         ("train", {"epochs": 20, "seeds": ["../x"]}, "'../x' is no seed"),
         ("odd", 10**400, "a number of 401 digits"),

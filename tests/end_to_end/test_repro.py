@@ -194,7 +194,7 @@ def test_it_waits_for_another_dvc_and_needs_no_activated_environment(
             stdout=stdout,
             stderr=stderr,
         )
-    said = f"another DVC (process {holder.pid}) is at work here; this waits for it"
+    said = f"another DVC (process {holder.pid}) is at work here; waiting for it"
     until(lambda: said in errors.read_text() or process.poll() is not None)
     assert "evaluate: done" not in out.read_text()
     holder.communicate(b"\n")

@@ -86,12 +86,15 @@ def test_what_is_no_score_is_one_sentence_with_its_place(score: str, value: Any,
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("[]", "here belongs a section"),
-        ("5", "here belongs a section"),
+        ("[]", "expected a section"),
+        ("5", "expected a section"),
         ("{}", "fingerprint: null is no fingerprint"),
-        (f'{{"fingerprint": "{F}", "seeds": {{"1": 2}}}}', "seeds.1: here belongs a section"),
+        (f'{{"fingerprint": "{F}", "seeds": {{"1": 2}}}}', "seeds.1: expected a section"),
         (f'{{"fingerprint": "{F}", "seeds": {{"x": {{}}}}}}', "seeds: 'x' is no seed"),
-        (f'{{"fingerprint": "{F}", "seeds": {{"1": {{}}}}}}', "at least one, each with a fingerprint"),
+        (
+            f'{{"fingerprint": "{F}", "seeds": {{"1": {{}}}}}}',
+            "at least one, each with",
+        ),
         ('{"a": 1' + "0" * 400 + "}", "a number of 401 digits"),
         ('{"fingerprint": "x\\nforged"}', "is no fingerprint"),
         ("[" * 50_000, "nested more than"),
@@ -104,7 +107,7 @@ def test_other_json_is_no_result(text: str, why: str) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "5", '{"../a": {"fingerprint": "a"}}'])
 def test_other_json_is_no_metrics(text: str) -> None:
-    with pytest.raises(ValueError, match=r"here belongs|is no variant"):
+    with pytest.raises(ValueError, match=r"expected|is no variant"):
         results.parse_old(text, [1])
 
 
@@ -116,6 +119,6 @@ def test_of_old_metrics_each_variant_fails_alone() -> None:
     assert list(found) == ["good"]
     assert refused == {
         "bad": "seeds.1.loss_gap: '0.5' is no number",
-        "odd": "here belongs a section with keys and values",
+        "odd": "expected a section with keys and values",
         "short": "x: 0 values of 1 seeds",
     }

@@ -140,7 +140,7 @@ def test_a_persons_own_stages_are_left_alone(tmp_path: Path, own: str) -> None:
     [
         ("stages: 5", "dvc.yaml: the section `stages` is missing"),
         ("[]", "dvc.yaml: the section `stages` is missing"),
-        ("stages: {own: 5}", "dvc.yaml: stages.own: here belongs a section"),
+        ("stages: {own: 5}", "dvc.yaml: stages.own: expected a section"),
     ],
 )
 def test_a_dvc_yaml_that_is_none_is_one_sentence(

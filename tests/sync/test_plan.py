@@ -169,9 +169,8 @@ def test_scores_that_runs_lack_are_logged_and_those_that_they_have_are_not() -> 
     assert planned(wanted, there).steps == []
 
 
-def test_what_is_no_finite_number_is_no_score() -> None:
-    for value in (None, "0.99", [1.0], True, float("nan"), float("inf"), 10**400):
-        assert planned(desired(holding("m"), m=value), in_step()).steps == []  # type: ignore[arg-type]
+def test_what_a_diverged_seed_has_no_number_for_is_no_score() -> None:
+    assert planned(desired(holding("m"), m=None), in_step()).steps == []
 
 
 # The same fingerprint, other numbers

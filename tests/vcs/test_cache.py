@@ -100,11 +100,11 @@ def test_what_is_pulled_lies_under_its_hash_whatever_a_branch_calls_it(
 def test_a_remote_that_serves_another_content_is_not_believed(remote: Path, tmp_path: Path) -> None:
     folder = put(remote, [{"relpath": "x", "md5": A}], ".dir")
     put(remote, "another", md5=A)
-    with pytest.raises(UserError, match="the remote's file has another content"):
+    with pytest.raises(UserError, match="the remote's file does not match its hash"):
         pull(folder, tmp_path / "into")
     assert not (tmp_path / "into" / A[:2] / A[2:]).exists()
     put(remote, [], md5=folder)
-    with pytest.raises(UserError, match="the remote's file has another content"):
+    with pytest.raises(UserError, match="the remote's file does not match its hash"):
         pull(folder, tmp_path / "other")
 
 
@@ -115,5 +115,5 @@ def test_a_dvc_that_cannot_read_its_configuration_is_no_dvc_without_a_remote(
     Path(".dvc").mkdir()
     assert not has_remote()
     Path(".dvc/config").write_text("[core\n    remote = x\n")
-    with pytest.raises(UserError, match=r"^\.dvc/config: .*; mend it$"):
+    with pytest.raises(UserError, match=r"^\.dvc/config: .*; fix it$"):
         has_remote()

@@ -111,7 +111,7 @@ def test_another_dvc_is_waited_for_and_that_is_said(
         dvc.mend()
     assert dvc.RWLOCK.read_text() == "{}"
     said = capsys.readouterr().err
-    assert said == f"another DVC (process {number}) is at work here; this waits for it\n"
+    assert said == f"another DVC (process {number}) is at work here; waiting for it\n"
     with dvc.alone():  # and nobody has it now
         pass
 

@@ -45,7 +45,7 @@ def test_outputs_have_their_stage_their_data_and_the_variant_that_they_reuse() -
         ((f"runs/tuned, md5: {MD5}", "runs/tuned, md5: [1]"), "a list is no hash of DVC's"),
         (("reuse@tuned", "'reuse; touch x'"), "is no stage of a variant"),
         (("reuse@tuned", "--help"), "is no stage of a variant"),
-        ((f"- {{path: runs/tuned, md5: {MD5}}}", "- 5"), "here belongs a section"),
+        ((f"- {{path: runs/tuned, md5: {MD5}}}", "- 5"), "expected a section"),
         (("    outs:\n    - {path: runs/t", "    outs: 5\n    x:\n    - {path: runs/t"), "a list"),
         (("runs/adam-0.0", "runs/.."), "is no variant"),
     ],
