@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stages.core.folders import write
 from stages.tracking import store
-from stages.vcs.git import git
+from stages.vcs.git import beside
 
 
 def own() -> set[str] | None:
@@ -38,8 +38,7 @@ def remember(live: Collection[str], refs: Collection[str]) -> None:
 
 def memory() -> Path:
     """Return the file with the names: one for all work trees of the clone."""
-    common = git("rev-parse", "--path-format=absolute", "--git-common-dir")
-    return Path(common) / "branchmark" / "listed.json"
+    return beside("listed.json")
 
 
 def shared() -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages.core.folders import write
 from stages.tracking import artifacts, store
-from stages.vcs.git import GitError, find, git
+from stages.vcs.git import GitError, beside, find, git
 
 
 def state() -> str:
@@ -55,6 +55,5 @@ def remember(before: str) -> None:
 
 
 def memory() -> Path:
-    """Return the file with that note, beside git's own files."""
-    common = git("rev-parse", "--path-format=absolute", "--git-common-dir")
-    return Path(common) / "branchmark" / "up_to_date"
+    """Return the file with that note."""
+    return beside("up_to_date")

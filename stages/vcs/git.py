@@ -52,6 +52,13 @@ def find(*arguments: str, cwd: Path | None = None) -> str | None:
     return None if result.returncode else text(result.stdout)
 
 
+def beside(name: str) -> Path:
+    """Return the path of a file of branchmark beside git's own files, which all work trees of the
+    clone share; raise GitError if git fails."""
+    common = git("rev-parse", "--path-format=absolute", "--git-common-dir")
+    return Path(common) / "branchmark" / name
+
+
 def blobs(shas: Iterable[str], largest: int = LARGEST) -> Iterator[tuple[str, bytes | None]]:
     """Yield the hash and content of each object, with None for content of more than `largest`
     bytes. A few git processes read them all, at most `AT_ONCE` bytes at a time.
