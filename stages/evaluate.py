@@ -69,7 +69,7 @@ def main(
 def measure(
     data: Prepared, files: dict[str, tuple[Variant, list[Path]]]
 ) -> dict[str, list[Measured]]:
-    """Return what is measured of each model file: of one split all at once, else seed by seed."""
+    """Measure each model file: all at once if seeds share a split, else seed by seed."""
     if data.split_seed is None:
         return Measure(data).all(files)
     measured: dict[str, list[Measured]] = {name: [] for name in files}
@@ -82,7 +82,7 @@ def measure(
 
 
 def models(variant: Variant) -> tuple[Variant, list[Path]]:
-    """Return a variant and its model files, in the order of its seeds' numbers."""
+    """Return a variant and its model files by seed; raise UserError if the folder is missing."""
     folder = RUNS / variant.name
     if not folder.exists():
         raise UserError(f"{folder}: missing; run `dvc repro {variant.stage}`")
@@ -90,7 +90,7 @@ def models(variant: Variant) -> tuple[Variant, list[Path]]:
 
 
 def scored(variant: Variant, measured: list[Measured], target: float) -> tuple[Result, list[Row]]:
-    """Return the scores of a variant and its history."""
+    """Return a variant's scores, and its history by seed."""
     folder = RUNS / variant.name
     summary, rows = Summary.read(folder / result.SUMMARY), history.read(folder / result.HISTORY)
     seeds = {
@@ -107,7 +107,7 @@ def about_all(
     rows: dict[str, list[Row]],
     measured: dict[str, list[Measured]],
 ) -> None:
-    """Write what is said of all variants together."""
+    """Write champion, claims and curves, which need all variants."""
     table = pd.concat(
         pd.DataFrame(rows[name]).assign(variant=name)[["variant", *history.COLUMNS]]
         for name in rows
@@ -130,14 +130,14 @@ def about_all(
 
 
 def confusion(measured: list[Measured]) -> list[list[float]]:
-    """Return the confusion matrix of all seeds: percent of the true class, a row each."""
+    """Return the confusion matrix of all seeds: a row per true class, in percent of it."""
     counts = np.sum([each.confusion for each in measured], axis=0)
     return np.round(100 * counts / counts.sum(axis=1, keepdims=True), 4).tolist()  # type: ignore[no-any-return]
 
 
 def remove_former(variants: Collection[str]) -> None:
-    """Remove the outputs of variants that are no more: DVC leaves them, and a fresh clone, where
-    they are not, would have another `runs` than this stage took. What is not of DVC stays."""
+    """Remove the outputs of variants that no longer exist: DVC leaves them, so `runs` would differ
+    from that of a fresh clone, which lacks them. Keep what is not DVC's."""
     stages = lockfile.read(LOCK.read_bytes()).stages if LOCK.exists() else {}
     outputs = {out["path"] for stage in stages.values() for out in stage.get("outs", ())}
     for path in RUNS.iterdir():
