@@ -33,8 +33,8 @@ app = typer.Typer(
 
 
 def resolved(context: typer.Context, path: Path | None) -> Path | None:
-    """Return a path of the command line, relative to the folder that the command was called in:
-    the callback of every option that takes one."""
+    """Return a command-line path relative to the folder where the command was called. Every option
+    that takes a path has this callback."""
     return path and context.obj / path
 
 
@@ -53,7 +53,7 @@ def root(context: typer.Context) -> None:
 @app.command()
 def check(
     picture: Annotated[
-        bool, typer.Option("--picture", help="Draw the rooms anew in docs/architecture.md.")
+        bool, typer.Option("--picture", help="Redraw the rooms in docs/architecture.md.")
     ] = False,
 ) -> None:
     """Check params.yaml, dvc.yaml, the imports of the code and the installed libraries."""
@@ -75,13 +75,15 @@ def repro(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default what fits."),
+        typer.Option(
+            "--jobs", "-j", min=1, help="Stages to run in parallel; by default as many as fit."
+        ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Run also what is up to date.")
+        bool, typer.Option("--force", "-f", help="Also run what is up to date.")
     ] = False,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Begin nothing more when a stage has failed.")
+        bool, typer.Option("--fail-fast", help="Start no more stages after a failure.")
     ] = False,
     cluster: Annotated[
         str | None,
@@ -94,7 +96,7 @@ def repro(
     from stages.repro import run as repro
     from stages.sync.up_to_date import up_to_date
 
-    if not up_to_date():  # it takes as long as DVC's look at the pipeline, which is another process
+    if not up_to_date():  # this import takes as long as DVC's status, which is another process
         Thread(target=import_module, args=("stages.sync.command",), daemon=True).start()
 
     report = repro.repro(target or [], jobs, force, fail_fast, cluster)
@@ -103,10 +105,10 @@ def repro(
 
 
 def bring_in() -> None:
-    """`branchmark sync`; a store that fails is no reason to fail.
+    """Run `branchmark sync`; only warn if it fails.
 
-    Nor is it one that the last commit's results are gone, where others have been made since: on a
-    fresh clone, on another kind of CPU.
+    If the last commit's results are missing but dvc.lock has new ones, as on a fresh clone on
+    another kind of CPU, say what to do instead.
     """
     from stages.sync.up_to_date import up_to_date
     from stages.vcs import worktree
@@ -216,7 +218,7 @@ def decide(
         bool, typer.Option("--write", help="Put the seeds into params.yaml of the working tree.")
     ] = False,
 ) -> None:
-    """Train further seeds of both sides until rows that cannot be told say something.
+    """Train further seeds of both sides until undecided rows have a verdict.
 
     It RUNS the code of both revisions, in temporary work trees: name only revisions whose code you
     would run. Nothing is committed; finished seeds are kept, and not trained a second time.
@@ -241,7 +243,7 @@ def decide(
 
 
 def tag_runs(found: Comparison) -> None:
-    """Tag the runs of the head's changed variants with what all of them together have become."""
+    """Tag the runs of the head's changed variants with the comparison's overall lines."""
     from stages.compare.report import tags
     from stages.core.redact import reason
     from stages.tracking import links
@@ -254,7 +256,7 @@ def tag_runs(found: Comparison) -> None:
 
 
 def pages_of(found: Comparison) -> PagesOf:
-    """Where the rows lead to in MLflow; nowhere, and it says so, without a store."""
+    """Return a function that links rows to MLflow; without a store, say so and link nothing."""
     from stages.compare.report import Pages, nowhere
     from stages.core.redact import reason
     from stages.tracking.links import links
@@ -292,7 +294,9 @@ def verify(
     rev: Annotated[str, typer.Option(metavar="REV", help="The revision to prove.")] = "HEAD",
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, help="How many side by side; by default what fits."),
+        typer.Option(
+            "--jobs", "-j", min=1, help="Stages to run in parallel; by default as many as fit."
+        ),
     ] = None,
     json: Annotated[
         Path | None, typer.Option(callback=resolved, help="Write the proof as JSON here.")
@@ -350,8 +354,8 @@ def sync(
 ) -> None:
     """Bring MLflow into agreement with git and DVC: restore runs, tag them with their branches."""
     if revision and everything:
-        raise UserError("--all and revisions: name the one or the other")
-    # A training would not wait; this has nothing else to do
+        raise UserError("--all and revisions: use one or the other")
+    # A training would not wait this long; this command has nothing else to do
     from stages import tracking
     from stages.sync import command as sync
 
@@ -362,7 +366,7 @@ def sync(
 
 @app.command()
 def install(
-    remove: Annotated[bool, typer.Option("--remove", help="Take it out again.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the hook.")] = False,
 ) -> None:
     """Put `branchmark sync` into git's post-commit hook, beside what others have there."""
     from stages.sync import hook
@@ -374,7 +378,7 @@ def install(
 def ui(
     port: Annotated[int, typer.Option(help="Where it listens, on this machine only.")] = 5000,
 ) -> None:
-    """Serve MLflow's page of this project on http://127.0.0.1:5000, until Ctrl-C."""
+    """Serve MLflow's page of this project on 127.0.0.1, until Ctrl-C."""
     from stages.tracking import store
     from stages.tracking import views as view
 
@@ -389,16 +393,16 @@ def ui(
     print(f"seeds:    {page}&viewStateShareKey=seeds")
     print(f"curves:   {page}&viewStateShareKey=variants&{charts}")
     print(f"branches: {page}&viewStateShareKey=branches&{charts}", flush=True)
-    # One worker and no job runners: the page is for one person, and starts in seconds. Host
-    # checks and the refusal of cross-origin posts stay as MLflow sets them.
+    # One worker and no job runners: the page serves one person and starts in seconds. Host checks
+    # and the refusal of cross-origin posts keep MLflow's defaults.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # its password must not stand among the processes
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # `ps` must not show its password
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     os.execv(command[0], [*command, "--workers", "1"])
 
 
 def main() -> None:
-    """Run the command; what a person did wrong is one sentence, exit code 1."""
+    """Run the command; report a user's mistake in one sentence and exit with 1."""
     catch_termination()
     tell(app)
 

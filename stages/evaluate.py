@@ -34,7 +34,7 @@ LOCK = Path("dvc.lock")
 def main(
     only: Annotated[
         list[str] | None,
-        Argument(help="Variants; by default all, and what is said of all of them."),
+        Argument(help="Variants; by default all, and the reports on all of them."),
     ] = None,
 ) -> None:
     """Score every variant, choose the champion, judge the notebook's claims."""
@@ -46,7 +46,7 @@ def main(
     data = arrays.load(Path("data/prepared"))
     chosen = {name: variants[name] for name in only or variants}
     summaries = {name: summary(variant) for name, variant in chosen.items()}
-    # Variants of one result are measured once
+    # Variants with equal results are measured once
     files = {summaries[name].fingerprint: models(variant) for name, variant in chosen.items()}
     measured = measure(data, files)
     results: dict[str, Result] = {}
@@ -72,8 +72,8 @@ def main(
 def measure(
     data: Prepared, files: dict[str, tuple[Variant, list[Path]]]
 ) -> dict[str, list[Measured]]:
-    """Return by fingerprint what is measured of each model file: of one split all at once, else
-    seed by seed."""
+    """Measure each model file, by fingerprint: all at once if seeds share a split, else seed by
+    seed."""
     if data.split_seed is None:
         return Measure(data).all(files)
     measured: dict[str, list[Measured]] = {name: [] for name in files}
@@ -86,7 +86,7 @@ def measure(
 
 
 def summary(variant: Variant) -> Summary:
-    """Return the summary of a variant's training; raise UserError where it has none."""
+    """Return the summary of a variant's training; raise UserError if its folder is missing."""
     folder = RUNS / variant.name
     if not folder.exists():
         raise UserError(f"{folder}: missing; run `dvc repro {variant.stage}`")
@@ -94,7 +94,7 @@ def summary(variant: Variant) -> Summary:
 
 
 def models(variant: Variant) -> tuple[Variant, list[Path]]:
-    """Return a variant and its model files, in the order of its seeds' numbers."""
+    """Return a variant and its model files, by seed."""
     folder = RUNS / variant.name
     return variant, [folder / result.model_name(seed) for seed in sorted(variant.train.seeds)]
 
@@ -102,7 +102,7 @@ def models(variant: Variant) -> tuple[Variant, list[Path]]:
 def scored(
     variant: Variant, summary: Summary, measured: list[Measured], target: float
 ) -> tuple[Result, list[Row]]:
-    """Return the scores of a variant and its history."""
+    """Return a variant's scores, and its history by seed."""
     rows = history.read(RUNS / variant.name / result.HISTORY)
     seeds = {
         seed: scores.of_seed(each.scores, rows[seed], target)
@@ -118,7 +118,7 @@ def about_all(
     rows: dict[str, list[Row]],
     measured: dict[str, list[Measured]],
 ) -> None:
-    """Write what is said of all variants together."""
+    """Write champion, claims and curves, which need all variants."""
     table = pd.concat(
         pd.DataFrame(rows[name]).assign(variant=name)[["variant", *history.COLUMNS]]
         for name in rows
@@ -141,14 +141,14 @@ def about_all(
 
 
 def confusion(measured: list[Measured]) -> list[list[float]]:
-    """Return the confusion matrix of all seeds: percent of the true class, a row each."""
+    """Return the confusion matrix of all seeds: a row per true class, in percent of it."""
     counts = np.sum([each.confusion for each in measured], axis=0)
     return np.round(100 * counts / counts.sum(axis=1, keepdims=True), 4).tolist()  # type: ignore[no-any-return]
 
 
 def remove_former(variants: Collection[str]) -> None:
-    """Remove the outputs of variants that are no more: DVC leaves them, and a fresh clone, where
-    they are not, would have another `runs` than this stage took. What is not of DVC stays."""
+    """Remove the outputs of variants that no longer exist: DVC leaves them, so `runs` would differ
+    from that of a fresh clone, which lacks them. Keep what is not DVC's."""
     stages = lockfile.read(LOCK.read_bytes()).stages if LOCK.exists() else {}
     outputs = {out["path"] for stage in stages.values() for out in stage.get("outs", ())}
     for path in RUNS.iterdir():

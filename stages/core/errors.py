@@ -42,15 +42,15 @@ def sentence(error: BaseException) -> str | None:
 
 
 def say(text: str) -> None:
-    """Print a message beside what a program prints as its result: in one place, so that none shows
-    a credential or moves the cursor."""
+    """Print a message to stderr. Every message passes through here, so that none shows a credential
+    or moves the cursor."""
     print(plain(redacted(text)), file=sys.stderr)
 
 
 def run(main: Callable[..., Any]) -> NoReturn:
     """Run a stage program: parse its options, report errors in one sentence, and exit.
 
-    SIGTERM and SIGHUP raise SystemExit, so that `with` blocks clean up. Exit code 1 after an error.
+    SIGTERM and SIGHUP raise SystemExit, so that `with` blocks clean up. An error exits with code 1.
     """
     catch_termination()
     if "DVC_STAGE" in os.environ:
@@ -64,17 +64,17 @@ def run(main: Callable[..., Any]) -> NoReturn:
 
 
 def leave(code: int) -> NoReturn:
-    """Exit without cleanup, once all output is written: do not wait for threads that still talk to
-    a server, nor for TensorFlow's teardown, which takes 0.7 s."""
+    """Flush all output and exit without cleanup: do not wait for threads that still talk to a
+    server, or for TensorFlow's teardown (0.7 s)."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def tell(app: typer.Typer) -> NoReturn:
-    """Run a command line; exit with 1 after a user's error, 130 after Ctrl-C.
+    """Run a command line; exit with 1 after a user's error, 130 after Ctrl-C; raise other errors.
 
-    A character that the terminal's encoding lacks is printed as `?` and ends nothing.
+    Print a character that the terminal's encoding lacks as `?`, without an error.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -83,7 +83,7 @@ def tell(app: typer.Typer) -> NoReturn:
         app()
     except Exception as error:
         if (text := sentence(error)) is None:
-            sys.excepthook = show_bug  # typer has set another one
+            sys.excepthook = show_bug  # typer has replaced it
             raise
         say(f"error: {text}")
         sys.exit(1)
@@ -91,20 +91,20 @@ def tell(app: typer.Typer) -> NoReturn:
 
 
 def show_bug(kind: type[BaseException], bug: BaseException, at: TracebackType | None) -> None:
-    """Print a traceback as Python does, without credentials."""
+    """Print a traceback in Python's format, without credentials."""
     say("".join(traceback.format_exception(kind, bug, at)).rstrip())
 
 
 def catch_termination() -> None:
-    """Make SIGTERM and SIGHUP run every `finally`; leave a signal that `nohup` ignores ignored."""
+    """Make SIGTERM and SIGHUP run every `finally`, except a signal that `nohup` ignores."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, terminate)
 
 
 def end_with_parent() -> None:
-    """End this process, as SIGTERM does, within a second of its parent's end: DVC ends what it runs
-    when it is told to end, but not when it is killed."""
+    """Send this process SIGTERM within a second of its parent's death: DVC ends its children when
+    it is asked to stop, but not when it is killed."""
     parent = os.getppid()
 
     def watch() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from stages.core.errors import UserError
 from stages.core.signals import deferred
 
-os.umask(MASK := os.umask(0o077))  # what is left out of the rights of new files
+os.umask(MASK := os.umask(0o077))  # permission bits that new files do not get
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def replaced(target: Path) -> Iterator[Path]:
     partial = target.with_name(f"{target.name}.partial")
     old = target.with_name(f"{target.name}.old.partial")
     with ExitStack() as stack:
-        with deferred():  # a signal in between would leave a folder that nobody removes
+        with deferred():  # a signal between the two would leave a folder that nobody removes
             stack.enter_context(claimed(partial))
             stack.push(lambda kind, *_: remove(partial) if kind else None)
         for leftover in (*partial.iterdir(), old):
@@ -57,12 +57,12 @@ def claimed(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:  # renamed by another process just now
+        except FileNotFoundError:  # another process has just renamed it
             continue
         try:
             if not lock(descriptor):
                 raise UserError(
-                    f"{folder}: another process is writing it; wait for its end or stop it, and "
+                    f"{folder}: another process is writing it; wait for it to finish, or stop it, and "
                     "run this again"
                 )
             if folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat()):
@@ -92,7 +92,7 @@ def remove(path: Path) -> None:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write one file atomically; of several writers the last one's is there, whole."""
+    """Write one file atomically; of several concurrent writers, the last one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = content.encode() if isinstance(content, str) else content
     number, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
@@ -102,14 +102,14 @@ def write(path: Path, content: str | bytes) -> None:
             os.fchmod(number, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~MASK)
             file.write(text)
             file.flush()
-            os.fsync(number)  # else a machine that goes down may leave the new name and no content
+            os.fsync(number)  # else a power failure may leave the new name without the content
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def synced(folder: Path) -> None:
-    """Have the disk take the files of a folder before it is renamed."""
+    """Flush a folder and its files to disk, so that a rename is safe."""
     for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Defer Ctrl-C, SIGTERM and SIGHUP while a step runs that must not be interrupted."""
+"""Defer Ctrl-C, SIGTERM and SIGHUP during a step that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @contextmanager
 def deferred() -> Iterator[None]:
     """Deliver the first signal when the block ends; deliver a second one at once."""
-    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+    if threading.current_thread() is not threading.main_thread():  # only it gets signals
         yield
         return
     came: list[int] = []

@@ -1,4 +1,4 @@
-"""Text of a branch on its way to a terminal or a page: it says something there and does nothing."""
+"""Make text from a branch safe for a terminal or a page, which show it but never act on it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def cut(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """Return one line: control characters and those that turn the direction of writing, which can
-    repaint a terminal or forge a line, as �."""
+    """Return one line with � for control characters and those that change the direction of writing:
+    they can repaint a terminal or forge a line."""
     return "".join("�" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in text)
 
 
 def plain(text: str) -> str:
-    """Return the same lines, each as `line` returns it."""
+    """Return the text with each line as `line` returns it."""
     return "\n".join(map(line, text.split("\n")))
 
 
 def markdown(text: str) -> str:
-    """Return one line that GitHub's Markdown shows as it is: no markup, table, link or mention."""
+    """Return one line that GitHub's Markdown shows verbatim: no markup, table, link or mention."""
     # A zero-width space after these keeps GitHub from making a mention, a reference or a link
     broken = re.sub(r"([@#]|:(?=//)|\bwww|\bGH(?=-))", "\\1\u200b", line(text))
     markup = r"[\\`*{}\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
@@ -34,5 +34,5 @@ def markdown(text: str) -> str:
 
 
 def html(text: str) -> str:
-    """Return one line for an HTML page, also within an attribute."""
+    """Return one line escaped for HTML, attributes included."""
     return entities(line(text))

@@ -1,8 +1,8 @@
-"""The door for what others wrote: a branch, a cache or a remote may hold anything.
+"""Read what others wrote: a branch, a cache or a remote may hold anything.
 
-`json` and `yaml` return plain values that are not too large, too deep or too many, and hold no
-number that only looks like one. `text`, `number`, `mapping` and `sequence` then take from them what
-has the right form. What does not fit is one sentence that names its place.
+`json` and `yaml` return plain values within limits of size, depth and number, and convert nothing
+that only looks like a number. `text`, `number`, `mapping` and `sequence` then check the form of
+each value. The error is one sentence that names the place of what does not fit.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any
 
 from stages.core.text import cut, line
 
-LARGEST = 8 * 2**20  # bytes of a file with values: a dvc.lock of 26 variants has 60,000
-MOST = 300_000  # values in it
-DEEPEST = 100  # levels
+LARGEST = 8 * 2**20  # bytes of a file; a dvc.lock of 26 variants has 60,000
+MOST = 300_000  # values in a file
+DEEPEST = 100  # levels of nesting
 LONGEST = 100_000  # characters of a value
-DIGITS = 20  # of a whole number
+DIGITS = 20  # characters of a whole number
 
-# ASCII, and `fullmatch`: no letter that looks like another, no line break at the end
+# ASCII and `fullmatch` exclude look-alike letters and a trailing line break
 VARIANT = re.compile(r"[a-z][a-z0-9_]{0,99}(?:-[0-9][0-9.e-]{0,29})?")
-STAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@.-]{0,199}")  # no option of a program
+STAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@.-]{0,199}")  # not an option of a program
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 PATH = re.compile(r"[^\x00-\x1f\x7f]{1,1000}")
-HASH = re.compile(r"[0-9a-f]{32}(?:\.dir)?")  # DVC's, of a file or a folder
+HASH = re.compile(r"[0-9a-f]{32}(?:\.dir)?")  # DVC's hash of a file or a folder
 FOLDER = re.compile(r"[0-9a-f]{32}\.dir")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 VERSION = re.compile(r"[0-9][0-9A-Za-z.+!]{0,49}")
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 SEED = re.compile(r"[0-9]{1,10}")
-SEEDS, EPOCHS = 2**32 - 1, 100_000  # the greatest number of a seed, and the most epochs
+SEEDS, EPOCHS = 2**32 - 1, 100_000  # the largest seed, and the most epochs
 
 NULL, TRUE, FALSE = ("", "~", "null", "Null", "NULL"), ("true", "True"), ("false", "False")
 WHOLE = re.compile(r"[-+]?[0-9]+")
@@ -40,14 +40,14 @@ REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?|[-+]
 
 
 class Refused(ValueError):
-    """Something that others wrote does not fit; the text says where and why."""
+    """Something that others wrote does not fit; the message says where and why."""
 
 
 # Files
 
 
 def decoded(content: bytes | str, largest: int = LARGEST) -> str:
-    """Return the text of a file; raise Refused where it is too large or not UTF-8."""
+    """Return the text of a file; raise Refused if it is too large or not UTF-8."""
     if len(content) > largest:
         raise Refused(f"larger than {largest >> 20} MB")
     try:
@@ -57,14 +57,14 @@ def decoded(content: bytes | str, largest: int = LARGEST) -> str:
 
 
 def json(content: bytes | str) -> Any:
-    """Return the plain values of a JSON text; ``NaN`` and ``Infinity``, which a training that
-    diverged leaves, as None.
+    """Return the plain values of a JSON text. ``NaN`` and ``Infinity``, which a training that
+    diverged leaves, become None.
 
     Raises:
-        Refused: it is something else.
+        Refused: it is not JSON, or exceeds a limit.
     """
     text = decoded(content)
-    if sum(map(text.count, ",[{")) > MOST:  # before they are built
+    if sum(map(text.count, ",[{")) > MOST:  # before any are built
         raise Refused(f"more than {MOST} values")
     try:
         found = parser.loads(text, parse_constant=lambda _: None, parse_int=whole)
@@ -76,19 +76,19 @@ def json(content: bytes | str) -> Any:
 
 
 def yaml(content: bytes | str, typed: bool = False) -> Any:
-    """Return the plain values of a YAML text, every one as text, or `typed` as YAML 1.2 has them.
+    """Return the plain values of a YAML text, all as text, or with `typed` as YAML 1.2 has them.
 
-    They are built here from the events of PyYAML's parser (libyaml where it has it: DVC's own takes
-    seconds for hundreds of stages). Its constructor calls itself for each level, and some thousand
-    levels end the process.
+    Use PyYAML's parser, on libyaml if it has it: DVC's own takes seconds for hundreds of stages.
+    Build the values here from its events: PyYAML's constructor recurses at each level, and a few
+    thousand levels crash the process.
 
     Raises:
-        Refused: it is something else, or has aliases, which can stand for any number of values.
+        Refused: it is not YAML, exceeds a limit, or has aliases, which can multiply values.
     """
     import yaml as library
 
     result: list[Any] = []
-    # The lists and sections that are not complete yet, and whether each is a section
+    # The lists and sections that are still open, and whether each is a section
     open_: list[tuple[list[Any], bool]] = [(result, False)]
     try:
         events = library.parse(
@@ -126,14 +126,14 @@ def yaml(content: bytes | str, typed: bool = False) -> Any:
 
 
 def pairs(items: list[Any]) -> dict[str, Any]:
-    """Return keys and values that follow each other as a section."""
+    """Return alternating keys and values as a section."""
     if any(isinstance(key, list | dict) for key in items[::2]):
         raise Refused("a key that is a list or a section")
     return {str(key): value for key, value in zip(items[::2], items[1::2], strict=True)}
 
 
 def scalar(text: str) -> Any:
-    """Return a plain value as YAML 1.2 has it."""
+    """Return the value of a plain scalar in YAML 1.2."""
     if text in NULL:
         return None
     if text in TRUE or text in FALSE:
@@ -146,15 +146,15 @@ def scalar(text: str) -> Any:
 
 
 def whole(text: str) -> int:
-    """Return a whole number; raise Refused where it has too many digits."""
+    """Return a whole number; raise Refused if it has too many digits."""
     if len(text) > DIGITS:
         raise Refused(f"a number of {len(text)} digits")
     return int(text)
 
 
 def bounded(content: Any) -> Any:
-    """Return the same values; raise Refused where they are too deep, too many or too long, or hold
-    half a character (a surrogate), which can be neither shown nor stored."""
+    """Return the same values; raise Refused if they are too deep, too many or too long, or hold
+    half a character (a surrogate), which cannot be shown or stored."""
     waiting, count = [(content, 0)], 0
     while waiting:
         value, depth = waiting.pop()
@@ -172,7 +172,7 @@ def bounded(content: Any) -> Any:
             if len(text) > LONGEST:
                 raise Refused(f"a text of {len(text)} characters")
             if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-                raise Refused("half a character in a text")
+                raise Refused("a text with half a character")
         if count > MOST:
             raise Refused(f"more than {MOST} values")
     return content
@@ -182,7 +182,7 @@ def bounded(content: Any) -> Any:
 
 
 def mapping(value: Any, place: str = "") -> dict[str, Any]:
-    """Return a section; raise Refused where it is none. Nothing at all is an empty one."""
+    """Return a section, an empty one for None; raise Refused for anything else."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -191,7 +191,7 @@ def mapping(value: Any, place: str = "") -> dict[str, Any]:
 
 
 def sequence(value: Any, place: str = "") -> list[Any]:
-    """Return a list; raise Refused where it is none. Nothing at all is an empty one."""
+    """Return a list, an empty one for None; raise Refused for anything else."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -200,7 +200,7 @@ def sequence(value: Any, place: str = "") -> list[Any]:
 
 
 def text(value: Any, form: re.Pattern[str], what: str, place: str = "") -> str:
-    """Return a text that has a form; raise Refused, which calls it `what`, where it has not."""
+    """Return a text that matches `form`; raise Refused, which names `what`, for anything else."""
     if not isinstance(value, str) or not form.fullmatch(value):
         raise refused(place, f"{shown(value)} is no {what}")
     return value
@@ -209,7 +209,7 @@ def text(value: Any, form: re.Pattern[str], what: str, place: str = "") -> str:
 def number(
     value: Any, low: float, high: float, place: str = "", integer: bool = False
 ) -> int | float:
-    """Return a number from `low` to `high`; raise Refused where it is none."""
+    """Return a number from `low` to `high`; raise Refused for anything else."""
     kinds = (int,) if integer else (int, float)
     if type(value) not in kinds:
         raise refused(place, f"{shown(value)} is no {'whole number' if integer else 'number'}")
@@ -219,7 +219,7 @@ def number(
 
 
 def libraries(value: Any, place: str = "libraries") -> dict[str, str]:
-    """Return versions by library: only of those whose versions this project records."""
+    """Return versions by library; raise Refused for one that this project never records."""
     found = mapping(value, place)
     for name in found:
         if name not in LIBRARIES:
@@ -231,12 +231,12 @@ def libraries(value: Any, place: str = "libraries") -> dict[str, str]:
 
 
 def refused(place: str, why: str) -> Refused:
-    """Return the error that something at a place does not fit."""
+    """Return an error that says what does not fit, and where."""
     return Refused(f"{cut(line(place))}: {why}" if place else why)
 
 
 def shown(value: Any) -> str:
-    """Return a value in a few characters that do nothing on a terminal."""
+    """Return a value in at most 60 characters, safe for a terminal."""
     if isinstance(value, dict | list):
         return "a section" if isinstance(value, dict) else "a list"
     if value is None or isinstance(value, bool):

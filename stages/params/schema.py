@@ -1,6 +1,6 @@
 """`params.yaml` as typed values, and every complaint about it.
 
-The schema is strict: an unknown key, a wrong type or a value out of range is one sentence that
+The schema is strict: an unknown key, a wrong type or a value out of range gives one sentence that
 names the place, e.g. ``optimizers.adam.learning_rate: Input should be greater than 0``.
 """
 
@@ -28,7 +28,7 @@ class Files(Section):
 
 
 class Fetch(Section):
-    """What the data must be, whichever source serves it."""
+    """The hashes that the data must have, whichever source serves it."""
 
     sha256: Files
 
@@ -48,7 +48,7 @@ class Target(Section):
 
 
 class Effects(Section):
-    """The smallest difference of each metric that matters."""
+    """The smallest difference that matters, for each metric."""
 
     validation_accuracy: NotNegative  # accuracy points: hundredths of accuracy
     validation_loss: NotNegative
@@ -57,14 +57,14 @@ class Effects(Section):
 
 
 class Compare(Section):
-    """How sure a verdict must be, and from what size on a difference matters."""
+    """The confidence that a verdict needs, and the smallest differences that matter."""
 
     confidence: float = Field(gt=0.5, lt=1)
     min_effect: Effects
 
 
 class Params(Trainings):
-    """The whole of `params.yaml`."""
+    """All of `params.yaml`."""
 
     fetch: Fetch
     prepare: Prepare
@@ -72,7 +72,7 @@ class Params(Trainings):
     compare: Compare
 
     def variant(self, stage: str) -> Variant:
-        """The variant that a DVC stage trains.
+        """Return the variant that a DVC stage trains.
 
         Raises:
             UserError: no stage of this name trains a variant of `params.yaml`.
@@ -88,7 +88,7 @@ def load(file: Path = FILE) -> Params:
 
     Raises:
         UserError: the file is missing, is not YAML, or holds a value that the schema refuses;
-            one line a mistake.
+            one line per mistake.
     """
     return parse(read(file))
 
@@ -116,12 +116,12 @@ def read(file: Path) -> Any:
 
 
 def parse(content: Any) -> Params:
-    """`content` (plain dicts and lists) as typed parameters; raises UserError as `load` does."""
+    """Return `content` (dicts and lists) as typed parameters; raise UserError as `load` does."""
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
         complaints = dict(complaint(detail) for detail in error.errors())
-        # a list whose items are wrong counts as too short as well: the items say more
+        # pydantic also calls a list with wrong items too short; its items say more
         lines = [
             f"{place}: {text}"
             for place, text in complaints.items()
@@ -133,7 +133,7 @@ def parse(content: Any) -> Params:
 
 
 def check_references(params: Params) -> None:
-    """Raise UserError where a value names something that is not there, or goes round in circles."""
+    """Raise UserError if a name is unknown, taken or circular, or if reused layers do not fit."""
     if params.base.optimizer not in params.optimizers:
         known = ", ".join(params.optimizers)
         raise UserError(f"base.optimizer: no {params.base.optimizer!r} among optimizers: {known}")
@@ -155,9 +155,7 @@ def check_references(params: Params) -> None:
             source, own = variants[reuse.source].network, variants[chain[-1]].network
             if reuse.source in chain:
                 circle = " -> ".join([*chain[chain.index(reuse.source) :], reuse.source])
-                raise UserError(
-                    f"{place}: {circle} goes round in a circle: each would wait for the other"
-                )
+                raise UserError(f"{place}: {circle} is a cycle: each would wait for the other")
             same = source.batch_normalization == own.batch_normalization
             if not source.hidden or source.hidden != own.hidden or not same:
                 raise UserError(
@@ -168,14 +166,14 @@ def check_references(params: Params) -> None:
 
 
 def shape(network: Network) -> str:
-    """The hidden layers in words: ``[100] with batch normalization``."""
+    """Return the hidden layers in words: ``[100] with batch normalization``."""
     return f"{list(network.hidden)}{' with batch normalization' * network.batch_normalization}"
 
 
 def complaint(detail: Any) -> tuple[str, str]:
-    """One of pydantic's errors as the place and what is wrong there."""
+    """Return a pydantic error's place and what is wrong there."""
     parts = [str(part) for part in detail["loc"]]
-    # pydantic adds the branch of a union that it took; the file has no such key
+    # pydantic's place names the chosen union member; the file has no such key
     union = next((i for i, part in enumerate(parts) if part in ("activation", "optimizer")), None)
     if parts and parts[0] == "optimizers":
         union = 1
@@ -186,8 +184,8 @@ def complaint(detail: Any) -> tuple[str, str]:
     text = detail["msg"]
     match detail["type"]:
         case "not_distinct":
-            text = f"{detail['ctx']['value']} stands there twice"
-        case "nesterov_alone":  # Keras takes it and does nothing with it
+            text = f"{detail['ctx']['value']} is listed twice"
+        case "nesterov_alone":  # Keras accepts it and ignores it
             text = "nesterov changes nothing without momentum: set momentum above 0"
         case "extra_forbidden":
             text = "unknown key; is it misspelt?"

@@ -1,8 +1,8 @@
-"""Which rooms of `stages/` a stage depends on, and which it may import without: held against
-`dvc.yaml` and the code.
+"""Check `dvc.yaml` and the code against a table: which rooms of `stages/` a stage depends on, and
+which others it may import.
 
-DVC runs a stage again when something changes in a room that it depends on. To import another is
-honest only where that cannot change what the stage writes; the table says why it cannot.
+DVC runs a stage again when a room that it depends on changes. Importing another room is honest only
+if that cannot change what the stage writes; the table says why it cannot.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from stages.core.errors import UserError
 from stages.vcs import dvc
 
-# Imports point to the left. The programs that dvc.yaml runs are one room, "programs".
+# A room imports only those to its left. The programs that dvc.yaml runs are one room, "programs".
 ROOMS = (
     "core", "data", "training", "params", "vcs", "evaluation", "plots", "tracking", "compare",
     "sync", "repro", "verify", "decide", "programs", "cli",
 )  # fmt: skip
-BELOW_TRAINING = {"core", "data", "training"}  # all that what computes may import
+BELOW_TRAINING = {"core", "data", "training"}  # all that training may import
 
 WORDS = "errors, signals and the writing of whole files: no value of an output comes from there"
 CHECKED = "it refuses wrong parameters; what right ones mean is read from the values in dvc.lock"
@@ -39,7 +39,7 @@ class Program:
 
     Attributes:
         depends: the rooms that `dvc.yaml` names as its dependencies.
-        imports: those that it may import beside them, with the reason why that is honest.
+        imports: other rooms that it may import, each with the reason why that is honest.
     """
 
     depends: frozenset[str]
@@ -83,10 +83,10 @@ PROGRAMS = {
 
 @dataclass(frozen=True)
 class Code:
-    """The modules below `stages/`, by what they import.
+    """The modules in `stages/` and what they import.
 
     Attributes:
-        imports: by module as a path, the modules of the project that it imports.
+        imports: for each module (a path), the project's modules that it imports.
     """
 
     imports: Mapping[str, frozenset[str]]
@@ -99,7 +99,7 @@ class Code:
         return cls({path: imported(root / path, known) for path in sorted(paths)})
 
     def reached(self, module: str) -> dict[str, str]:
-        """Return the modules that one reaches, directly or through others, with the way there."""
+        """Return the modules that one reaches, itself included, each with its chain of imports."""
         ways, waiting = {module: module}, [module]
         while waiting:
             here = waiting.pop()
@@ -111,10 +111,10 @@ class Code:
 
 
 def imported(module: Path, known: frozenset[str]) -> frozenset[str]:
-    """Return the modules of the project that one imports, at its top or within functions.
+    """Return the project's modules that a module imports, at its top or within functions.
 
     Raises:
-        UserError: the module is not Python.
+        UserError: it is not Python, or has a relative import.
     """
     try:
         tree = ast.parse(module.read_text(encoding="utf-8"))
@@ -133,7 +133,7 @@ def imported(module: Path, known: frozenset[str]) -> frozenset[str]:
 
 @cache
 def files(name: str) -> frozenset[str]:
-    """Return the files that may run when a name is imported, those of its packages included."""
+    """Return the files that may run when a name is imported, including its packages'."""
     parts = name.split(".")
     whole = [Path(*parts[:end]) for end in range(1, len(parts) + 1)]
     return frozenset(
@@ -144,7 +144,7 @@ def files(name: str) -> frozenset[str]:
 
 
 def room(module: str) -> str:
-    """Return the room of a module, given as a path; "" for `stages/__init__.py`, of all."""
+    """Return the room of a module's path; "" for `stages/__init__.py`, which is in none."""
     parts = Path(module).parts
     if len(parts) > 2:
         return parts[1]
@@ -153,7 +153,7 @@ def room(module: str) -> str:
 
 
 def check(root: Path = Path()) -> None:
-    """Raise UserError where the table, `dvc.yaml` and the code disagree."""
+    """Raise UserError if the table, `dvc.yaml` and the code disagree."""
     code = Code.read(root)
     if complaints := [*of_rooms(code), *of_pipeline(dvc.pipeline(root / dvc.PIPELINE), code)]:
         raise UserError("\n       ".join(dict.fromkeys(complaints)))
@@ -181,8 +181,8 @@ def of_rooms(code: Code) -> list[str]:
 
 
 def of_pipeline(stages: Mapping[str, dvc.Stage], code: Code) -> list[str]:
-    """Return what is wrong with the stages that run a program of the project; others are a
-    person's own, and are left alone."""
+    """Return what is wrong with the stages that run one of the project's programs; leave a user's
+    own stages alone."""
     complaints = []
     for name, stage in stages.items():
         for program in programs(stage):
@@ -207,7 +207,7 @@ def of_pipeline(stages: Mapping[str, dvc.Stage], code: Code) -> list[str]:
 
 
 def rooms(program: str, code: Code) -> dict[str, str]:
-    """Return the rooms that a program reaches, with the way to the first module of each."""
+    """Return the rooms that a program reaches, each with a chain of imports to it."""
     ways: dict[str, str] = {}
     for module, way in code.reached(program).items():
         if module != program and (theirs := room(module)):

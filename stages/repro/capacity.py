@@ -1,4 +1,4 @@
-"""How many stages this machine can run side by side: each computes on one thread."""
+"""Compute how many single-threaded stages this machine can run side by side."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 
 import psutil
 
-MEMORY = 1.3e9  # bytes that a training takes
+MEMORY = 1.3e9  # bytes per training
 CGROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def jobs() -> int:
-    """Return how many stages there are processors and memory for; at least 1.
+    """Return how many stages processors and memory allow; at least 1.
 
-    Measured on 2 cores with six stages of 5 epochs: 137 s one at a time, 71 s two, 73 s three, 78 s
-    four.
+    Six stages of 5 epochs on 2 cores took 137 s one at a time, 71 s two, 73 s three, 78 s four.
     """
     memory = min([psutil.virtual_memory().available, *memories()])
     return max(1, int(min([processors(), *quotas(), memory / MEMORY])))
@@ -30,11 +29,11 @@ def processors() -> int:
 
 
 def quotas(root: Path = CGROUPS, own: Path = OWN) -> Iterator[float]:
-    """Go through the limits that a container sets to its processors, in their number.
+    """Yield the limits that a container sets, each as a number of processors.
 
     Args:
         root: where control groups are mounted.
-        own: the file that names this process's own.
+        own: the file that names this process's control groups.
     """
     for group in groups("cpu", root, own):
         one = [*words(group / "cpu.cfs_quota_us"), *words(group / "cpu.cfs_period_us")]
@@ -44,7 +43,7 @@ def quotas(root: Path = CGROUPS, own: Path = OWN) -> Iterator[float]:
 
 
 def memories(root: Path = CGROUPS, own: Path = OWN) -> Iterator[float]:
-    """Go through what is left of the memory that a container may use, in bytes; as `quotas`."""
+    """Yield the bytes left within each memory limit of a container; arguments as in `quotas`."""
     for group in groups("memory", root, own):
         limit = words(group / "memory.max") or words(group / "memory.limit_in_bytes")
         used = words(group / "memory.current") or words(group / "memory.usage_in_bytes")
@@ -52,12 +51,12 @@ def memories(root: Path = CGROUPS, own: Path = OWN) -> Iterator[float]:
             pairs = words(group / "memory.stat")
             stat = dict(zip(pairs[::2], pairs[1::2], strict=False))
             files = stat.get("total_inactive_file") or stat.get("inactive_file", "0")
-            yield float(limit[0]) - float(used[0]) + float(files)  # the kernel gives those back
+            yield float(limit[0]) - float(used[0]) + float(files)  # the kernel can free those
 
 
 def groups(controller: str, root: Path, own: Path) -> Iterator[Path]:
-    """Go through the process's own control groups and those above them, of both of the kernel's
-    versions: the first has a tree for each controller, the second one for all."""
+    """Yield the process's control groups and those above them, in both of the kernel's versions:
+    cgroup v1 has a tree for each controller, v2 one for all."""
     for line in own.read_text(encoding="utf-8").splitlines() if own.exists() else ():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
@@ -68,7 +67,7 @@ def groups(controller: str, root: Path, own: Path) -> Iterator[Path]:
 
 
 def words(file: Path) -> list[str]:
-    """Return the words of a file; none where there is no such file, as outside of Linux."""
+    """Return the words of a file; none if it cannot be read, as outside Linux."""
     try:
         return file.read_text(encoding="utf-8").split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Programs that run beside this one, each with all its children in a process group of its own."""
+"""Run programs beside this one, each with all its children in a process group of its own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-# Runs the command that it is given. Where its input ends, as when the process that started it is
-# killed, it ends the command as Ctrl-C does, which DVC and the stages' programs clean up after, and
-# kills it, with what that started and did not wait for, where it has not ended in 20 s. A shell
-# ignores Ctrl-C for what it starts with `&`, and programs inherit that, but not a handler.
+# Runs a command. When stdin ends, e.g. because its parent was killed, it sends its process group
+# SIGINT, as Ctrl-C does, so that DVC and the stages' programs clean up, and kills the group if the
+# command has not ended after 20 s. Its handler does nothing but replace an ignored SIGINT, which a
+# shell sets for what it starts with `&`: programs inherit that, but not a handler.
 GUARD = """
 import os, signal, subprocess, sys, threading, time
 def end():
@@ -30,8 +30,7 @@ os._exit(code if code >= 0 else 128 - code)
 
 
 class Children:
-    """Starts programs and ends them all; safe for use from several threads. They end also where
-    this process is killed."""
+    """Starts programs and ends them all, even if this process is killed; thread-safe."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -39,8 +38,8 @@ class Children:
         self.stopped = False
 
     def run(self, command: list[str], log: Path, cwd: Path | None = None, **env: str) -> int:
-        """Run a program to its end, its output at the end of the file `log`; its exit code, as a
-        shell gives it."""
+        """Run a program to its end and append its output to `log`. Return its exit code as a shell
+        does: 128 + the signal's number if it was killed."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             with self.lock:
@@ -61,11 +60,11 @@ class Children:
                 self.running.remove(process)
                 process.stdin.close()  # type: ignore[union-attr]
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it started and did not wait for
+                os.killpg(process.pid, signal.SIGKILL)  # what it left running
         return code
 
     def stop(self) -> None:
-        """End them all; each ends the command that it runs."""
+        """End all programs and wait for them."""
         with self.lock:
             self.stopped = True
             left = set(self.running)

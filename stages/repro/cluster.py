@@ -1,5 +1,5 @@
-"""Stages on the workers of a Dask cluster, which share git and a DVC remote with this machine, and
-nothing else (https://distributed.dask.org)."""
+"""Run stages on the workers of a Dask cluster (https://distributed.dask.org), which share only git
+and a DVC remote with this machine."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ except ModuleNotFoundError:
 from stages.repro import worker
 from stages.repro.worker import Job, Ready
 
-TIMEOUT = 10  # seconds that the scheduler has to answer
-RESULTS = (":!dvc.lock", ":!reports")  # an earlier call that was broken off has changed them
+TIMEOUT = 10  # seconds for the scheduler to answer
+RESULTS = (":!dvc.lock", ":!reports")  # an interrupted earlier call may have changed them
 
 
 class Cluster:
     """The workers of a Dask scheduler.
 
     Args:
-        address: of the scheduler, as Dask writes it (`tcp://head:8786`).
+        address: the scheduler's, as Dask writes it (`tcp://head:8786`).
         libraries: the versions of those that compute.
-        needs: every stage, with those that it takes outputs of.
-        jobs: how many stages at most at once; by default as many as the workers have threads.
+        needs: every stage, with those whose outputs it takes.
+        jobs: the most stages at once; by default as many as the workers have threads.
 
     Raises:
-        UserError: there is no scheduler, or no worker that can do the job.
+        UserError: no scheduler answers, or no worker can do the job.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Cluster:
         self.dvc = PreloadedDvc()
         for module in (worker, children, epochs, redact):
             cloudpickle.register_pickle_by_value(module)
-        # What Dask says of lost connections and other versions is said below, of those that matter
+        # Lost connections and other versions that matter are reported below, not by Dask
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         warnings.simplefilter("ignore", VersionMismatchWarning)
         try:
-            # Dask's own client would hang, when it is closed, after what it refuses itself
+            # If Dask's client refused these itself, it would hang when it is closed
             if address.startswith("tls://") and not certified():
                 raise ValueError("this machine has no certificate")
             if encrypted() and not address.startswith("tls://"):
@@ -80,7 +80,7 @@ class Cluster:
         except (OSError, ValueError) as error:
             raise UserError(
                 f"--cluster {address}: no Dask scheduler answers ({redact.reason(error)}); with "
-                "TLS its address begins with tls://, and it wants certificates: docs/cluster.md"
+                "TLS its address begins with tls://, and it needs certificates: docs/cluster.md"
             ) from None
         self.client.register_plugin(Ready(self.job), self.job.name)
         why = self.client.run(worker.why, self.job.name)
@@ -96,32 +96,32 @@ class Cluster:
         self.executor = self.client.get_executor(pure=False, resources={self.job.name: 1})
 
     def slots(self) -> int:
-        """Return the threads of the workers that can do the job; with none of them left a stage
-        waits for the next one that joins."""
+        """Return the usable workers' threads, at most `jobs`; at least 1, so that a stage waits for
+        the next worker if none is left."""
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         threads = sum(int(each["resources"].get(self.job.name, 0)) for each in workers)
         return max(1, min(threads, self.jobs or threads))
 
     def task(self, stage: str) -> Callable[[], Ended]:
-        """Run a stage on a worker, from the results that are here by now; or leave it to `finish`,
-        where outputs are in git, which workers and their remote do not have."""
+        """Return a call that runs a stage on a worker, from the results that are here by now. If
+        git keeps an output, which workers and the remote do not have, leave it to `finish`."""
         if stage.partition("@")[0] in self.here:
             return partial(pipe, (0, ""))
-        # Packed here, unpacked by the worker: Dask's own pickling, and the scheduler's once more,
-        # would send nothing but the function's name
+        # Pickled here, unpickled by the worker: Dask's own pickling, and the scheduler's after it,
+        # would send only the function's name
         packed = cloudpickle.dumps(
             partial(worker.reproduce, self.job, stage, self.needs[stage], dvc.lock_text())
         )
         return partial(pipe, packed, pickle.loads, operator.call)
 
     def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
-        """Restore what the workers have pushed, all of it in one go."""
+        """Restore all that the workers pushed in one go; return how each stage ended."""
         outcomes = {stage: self.outcome(stage, future) for stage, future in ended.items()}
         well = [stage for stage, outcome in outcomes.items() if outcome.state != "failed"]
         return outcomes | self.restore(well)
 
     def outcome(self, stage: str, future: Future[Ended]) -> Outcome:
-        """How a stage ended on its worker."""
+        """Return how a stage ended on its worker; raise UserError if the scheduler is lost."""
         try:
             outcome = Outcome.of(*future.result())
         except KilledWorker as error:
@@ -136,7 +136,7 @@ class Cluster:
         return outcome
 
     def restore(self, stages: list[str]) -> dict[str, Outcome]:
-        """Take stages out of the remote by `dvc repro --pull`; those that fail."""
+        """Restore stages by `dvc repro --pull`; return those that fail."""
         if not stages:
             return {}
         code, log = self.dvc.reproduce(stages, ["--pull"], LOGS / "restore.log")
@@ -145,11 +145,11 @@ class Cluster:
         return {stages[0]: Outcome("failed", log)} if code else {}
 
     def hear(self, event: tuple[float, dict[str, int]]) -> None:
-        """Called by Dask with what a worker says of its stage."""
+        """Note a worker's report of ended epochs; Dask calls this."""
         self.ended_epochs.update(event[1])
 
     def epochs(self, stage: str) -> int:
-        """How many have ended by the last word."""
+        """Return how many epochs had ended by the last report."""
         return self.ended_epochs.get(stage, 0)
 
     def close(self) -> None:
@@ -161,18 +161,18 @@ class Cluster:
 
 
 def certified() -> bool:
-    """Whether Dask's settings name this machine's certificate and key."""
+    """Return whether Dask's settings name this machine's certificate and key."""
     return bool(Security().get_connection_args("client").get("ssl_context"))
 
 
 def encrypted() -> bool:
-    """Whether Dask's settings refuse connections without TLS."""
+    """Return whether Dask's settings refuse connections without TLS."""
     return bool(Security().require_encryption)
 
 
 def server() -> str:
-    """MLflow's server, if there is one that the workers can log to; without credentials, which
-    each worker has in its own environment."""
+    """Return the URL of an MLflow server that workers can log to, or ""; without credentials,
+    which each worker has in its environment."""
     uri = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
     if uri.scheme not in ("http", "https"):
         return ""
@@ -180,7 +180,7 @@ def server() -> str:
 
 
 def check_shared() -> None:
-    """Check that the workers can have what this machine has.
+    """Check that the workers can get what this machine has.
 
     Raises:
         UserError: something is not committed, not pushed, or there is no DVC remote.
@@ -200,10 +200,10 @@ def check_shared() -> None:
 
 
 def push_inputs(plan: Plan) -> None:
-    """Push what the stages to run take from stages that are up to date.
+    """Push the outputs of up-to-date stages that the stages to run need.
 
     Raises:
-        UserError: the DVC remote cannot be written.
+        UserError: `dvc push` fails.
     """
     if needed := {need for stage in plan.work for need in plan.needs[stage]} - plan.work.keys():
         dvc.ask("push", *sorted(needed))

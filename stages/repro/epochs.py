@@ -1,4 +1,4 @@
-"""How far a training is, by what it has written."""
+"""Read a training's progress from its history."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 
 def ended(stage: str, root: Path) -> int:
-    """The epochs of all seeds that have ended by now; 0 for stages that have none.
+    """Return how many epochs have ended, over all seeds; 0 for a stage without any.
 
     Args:
         stage: e.g. `train@adam-0.3`, which writes to `runs/adam-0.3.partial`.
-        root: of the project.
+        root: the project's root folder.
     """
     variant = stage.partition("@")[2]
     try:
-        return (root / f"runs/{variant}.partial/history.csv").read_bytes().count(b"\n") - 1
+        lines = (root / f"runs/{variant}.partial/history.csv").read_bytes().count(b"\n")
     except FileNotFoundError:
         return 0
+    return max(0, lines - 1)  # the first names the columns, and may not be written yet

@@ -1,4 +1,4 @@
-"""Stages on this machine, each in a process of its own."""
+"""Run stages on this machine, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Local:
     """Threads that each wait for a DVC command.
 
     Args:
-        jobs: how many; by default as many as the machine can bear.
-        force: run also what is up to date.
+        jobs: how many; by default as many as the machine can take.
+        force: also run what is up to date.
     """
 
     def __init__(self, jobs: int | None, force: bool) -> None:
@@ -37,19 +37,19 @@ class Local:
         self.dvc = PreloadedDvc(force)
 
     def slots(self) -> int:
-        """Return the same at all times."""
+        """Return the fixed number of threads."""
         return self.jobs
 
     def task(self, stage: str) -> Callable[[], Ended]:
-        """Return `dvc repro` of one stage; DVC takes it from its cache where it can."""
+        """Return a call of `dvc repro` for one stage; DVC restores it from its cache if it can."""
         return partial(self.dvc.reproduce, [stage], self.options, LOGS / f"{stage}.log")
 
     def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
-        """Return how each ended, in DVC's own words; the workspace has it already."""
+        """Return how each ended, from DVC's output; the workspace already has the results."""
         return {stage: Outcome.of(*future.result()) for stage, future in ended.items()}
 
     def epochs(self, stage: str) -> int:
-        """Return how many have ended by now."""
+        """Return how many epochs have ended."""
         return epochs.ended(stage, Path())
 
     def close(self) -> None:
@@ -60,10 +60,10 @@ class Local:
 
 class PreloadedDvc:
     """Processes that have imported DVC (`stages.repro.preloaded`), one for each command that runs
-    at the same time; safe for use from several threads.
+    at the same time; thread-safe.
 
     Args:
-        force: stages train also what is finished already.
+        force: stages also train what is already finished.
     """
 
     def __init__(self, force: bool = False) -> None:
@@ -74,7 +74,7 @@ class PreloadedDvc:
         self.stopped = False
 
     def reproduce(self, stages: list[str], options: list[str], log: Path) -> Ended:
-        """Run `dvc repro` of these stages alone."""
+        """Run `dvc repro` of these stages alone; return its exit code and redacted output."""
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         code = self.run(log, "--wait-for-lock", "repro", "--single-item", *options, *stages)
@@ -82,10 +82,10 @@ class PreloadedDvc:
         text = redacted(printed)
         if text != printed:
             log.write_text(text, encoding="utf-8")
-        return code, text or f"DVC ended without a word, exit code {code}: was it killed?"
+        return code, text or f"DVC exited without output, exit code {code}: was it killed?"
 
     def run(self, log: Path, *arguments: str) -> int:
-        """Run a DVC command, its output in the file `log`; return its exit code."""
+        """Run a DVC command with its output in the file `log`; return its exit code."""
         with self.lock:
             if self.stopped:
                 return -signal.SIGTERM
@@ -93,14 +93,14 @@ class PreloadedDvc:
         with suppress(BrokenPipeError):
             print(json.dumps([str(log), *arguments]), file=process.stdin, flush=True)
         answer = process.stdout.readline() if process.stdout else ""
-        if not answer:  # somebody killed it
+        if not answer:  # it was killed
             return process.wait() or 1
         with self.lock:
             self.idle.append(process)
         return int(answer)
 
     def start(self) -> subprocess.Popen[str]:
-        """Start one more process, in which `python` is this program's own, activated or not."""
+        """Start a process that finds this `python` first, even if no environment is active."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         env = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
         if self.force:
@@ -117,7 +117,7 @@ class PreloadedDvc:
         return process
 
     def stop(self) -> None:
-        """End them all; each ends the command that it runs."""
+        """End all processes; each ends the command that it runs."""
         with self.lock:
             self.stopped = True
         for process in self.started:

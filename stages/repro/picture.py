@@ -1,4 +1,4 @@
-"""The picture of the rooms in docs/architecture.md, made from what the code imports."""
+"""Draw the picture of the rooms in docs/architecture.md from what the code imports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stages.repro.architecture import ROOMS, Code, room
 
 PAGE = Path("docs/architecture.md")
 BEGIN, END = "<!-- rooms: written by `branchmark check --picture` -->\n", "<!-- /rooms -->"
-Arrows = Mapping[str, frozenset[str]]  # by room, the rooms that it imports
+Arrows = Mapping[str, frozenset[str]]  # for each room, those that it imports
 
 
 def arrows(code: Code) -> dict[str, frozenset[str]]:
@@ -25,12 +25,12 @@ def arrows(code: Code) -> dict[str, frozenset[str]]:
 
 
 def reduced(direct: Arrows) -> dict[str, frozenset[str]]:
-    """Return the arrows without those that follow from others: of a -> b -> c, not a -> c.
+    """Return the arrows without those that follow from others: a -> b -> c drops a -> c.
 
     Imports point down, so there is no cycle and the result is unique.
     """
     reached: dict[str, frozenset[str]] = {}
-    for name in ROOMS:  # from the bottom: what a room imports has been looked at before it
+    for name in ROOMS:  # from the bottom: a room comes after all that it imports
         known = (reached.get(other, frozenset()) for other in direct[name])
         reached[name] = direct[name].union(*known)
     return {
@@ -42,7 +42,7 @@ def reduced(direct: Arrows) -> dict[str, frozenset[str]]:
 
 
 def mermaid(direct: Arrows, purposes: Mapping[str, str]) -> str:
-    """Return the rooms as a Mermaid flowchart, which GitHub draws: the uppermost room first."""
+    """Return the rooms as a Mermaid flowchart, which GitHub draws, the uppermost room first."""
     lines = ["```mermaid", "flowchart TD"]
     for name in reversed(ROOMS):
         text = f"<b>{name}</b><br>{purposes[name]}" if purposes[name] else f"<b>{name}</b>"
@@ -66,10 +66,10 @@ def purposes(root: Path = Path()) -> dict[str, str]:
 
 
 def page(text: str, picture: str) -> str:
-    """Return the text of the page with this picture in its place.
+    """Return the page's text with this picture between its markers.
 
     Raises:
-        UserError: the page has no place for it.
+        UserError: a marker is missing.
     """
     if text.count(BEGIN) != 1 or END not in text.partition(BEGIN)[2]:
         raise UserError(f"{PAGE}: {BEGIN.strip()!r} or {END!r} is missing; put it back")
@@ -78,7 +78,7 @@ def page(text: str, picture: str) -> str:
 
 
 def update(root: Path = Path()) -> bool:
-    """Draw the rooms anew in docs/architecture.md; return whether that changed the page."""
+    """Redraw the rooms in docs/architecture.md; return whether that changed the page."""
     old = (root / PAGE).read_text(encoding="utf-8")
     new = page(old, mermaid(arrows(Code.read(root)), purposes(root)))
     if new != old:

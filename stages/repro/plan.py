@@ -1,4 +1,4 @@
-"""What `dvc repro` would do: which stages are to run, and what each of them waits for."""
+"""Plan what `dvc repro` would do: which stages run, and what each of them waits for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Plan:
     """What `dvc repro` would look at and run.
 
     Attributes:
-        needs: every stage that it looks at, after those that it takes outputs of.
+        needs: every stage that it looks at, in DVC's order, with those it needs.
         stale: the stages that have changed, or whose inputs or outputs have.
     """
 
@@ -24,8 +24,8 @@ class Plan:
 
     @cached_property
     def work(self) -> dict[str, set[str]]:
-        """The stages to run and what they wait for: the stale ones, and all that follow from them,
-        whose inputs may change."""
+        """The stages to run, each with those it waits for: the stale ones and all that depend on
+        them, whose inputs may change."""
         work: dict[str, set[str]] = {}
         for stage, needs in self.needs.items():
             if stage in self.stale or not work.keys().isdisjoint(needs):
@@ -34,8 +34,8 @@ class Plan:
 
 
 def stale(targets: list[str]) -> frozenset[str]:
-    """Return the stale stages: of the targets and all that they need, or of all stages where DVC
-    does not know a target yet.
+    """Return the stale stages among the targets and all that they need, or among all stages if
+    `dvc.lock` lacks a target.
 
     Raises:
         UserError: DVC cannot read its files.
@@ -44,15 +44,15 @@ def stale(targets: list[str]) -> frozenset[str]:
 
 
 def plan(targets: list[str], stale_now: frozenset[str], force: bool, pull: bool = False) -> Plan:
-    """Return what `dvc repro` would do.
+    """Check out what DVC has, then return what `dvc repro` would do.
 
-    Not from `dvc repro --dry`, which fails where a stage's input is still to be made.
+    Do not ask `dvc repro --dry`, which fails if a stage's input does not exist yet.
 
     Args:
-        targets: stages or groups of stages; none for all.
-        stale_now: as `stale` returned them.
+        targets: stages or groups of stages; all if empty.
+        stale_now: what `stale` returned.
         force: run all of them.
-        pull: take what the DVC remote has.
+        pull: also take what the DVC remote has.
 
     Raises:
         UserError: there is no such target, or DVC cannot read its files.
@@ -61,7 +61,7 @@ def plan(targets: list[str], stale_now: frozenset[str], force: bool, pull: bool 
         return Plan({}, stale_now)
     needs = closure(targets, dvc.graph())
     if not force and not stale_now.isdisjoint(needs) and dvc.checkout(pull):
-        stale_now = stale(targets)  # on another branch that was all there is to do
+        stale_now = stale(targets)  # after a switch of branches, nothing may be left to do
     return Plan(needs, frozenset(needs) if force else stale_now)
 
 
@@ -72,8 +72,8 @@ def locked(targets: list[str]) -> bool:
 
 
 def closure(targets: list[str], needs: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Return the targets, by default all stages, and all that they need, in the order in which DVC
-    runs them. A target is a stage (`train@adam-0.3`) or a group of stages (`train`).
+    """Return the targets, by default all stages, and all that they need, in the order DVC runs
+    them. A target is a stage (`train@adam-0.3`) or a group of stages (`train`).
 
     Raises:
         UserError: there is no such target.

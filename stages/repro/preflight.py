@@ -1,4 +1,4 @@
-"""What must hold before anything runs: the architecture, and the versions of the libraries."""
+"""Check what must hold before anything runs: the architecture and the library versions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from stages.repro import architecture
 
 
 def check(settings: Params) -> None:
-    """Raise UserError where `dvc.yaml` and the code disagree, or where an installed library is not
-    of the version that `params.yaml` records."""
+    """Raise UserError if `dvc.yaml` and the code disagree, or if an installed library does not have
+    the version that `params.yaml` records."""
     architecture.check()
     for library, wanted in settings.libraries.model_dump(by_alias=True).items():
         try:

@@ -1,8 +1,8 @@
-"""A process that imports DVC once and forks for each of its commands: its imports take a second.
+"""Import DVC once, which takes a second, and fork for each command.
 
-It reads a command a line, a JSON list of the log file and DVC's arguments, runs it, and prints its
-exit code. Where its input ends, as when `branchmark repro` is killed, it ends what runs. It is run
-as a file and imports nothing of this project.
+Read one command per line (a JSON list of the log file and DVC's arguments), run it, and print its
+exit code. When stdin ends, e.g. because `branchmark repro` was killed, end the command. This is run
+as a file and imports nothing from this project.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import traceback
 from contextlib import suppress
 from importlib import import_module
 
-GRACE = 20.0  # seconds that a command has for ending by itself
+GRACE = 20.0  # seconds that a command has to end by itself
 MODULES = (
     "configobj", "dulwich.index", "dvc.analytics", "dvc.cachemgr", "dvc.cli.parser",
     "dvc.commands.repro", "dvc.data_cloud", "dvc.dependency.param", "dvc.dirs", "dvc.lock",
@@ -35,11 +35,11 @@ def main() -> None:
     """Run commands until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in MODULES:
-        with suppress(ModuleNotFoundError):  # another DVC: the command imports it itself
+        with suppress(ModuleNotFoundError):  # another DVC: commands import what they need
             import_module(name)
     import dvc.lock
 
-    dvc.lock.DEFAULT_TIMEOUT = 0.3  # who waits for DVC's lock looks every sixth of this, not of 3 s
+    dvc.lock.DEFAULT_TIMEOUT = 0.3  # DVC polls its lock every sixth of this; its default is 3 s
     gc.freeze()
     while line := sys.stdin.readline():
         log, *arguments = json.loads(line)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def run(log: str, arguments: list[str]) -> int:
-    """Run a command in a process group of its own; return its exit code."""
+    """Run a command in a process group of its own; return its exit code, negative if killed."""
     running, open_while_running = os.pipe()
     gone, open_while_waiting = os.pipe()
     group = os.fork()
@@ -58,7 +58,7 @@ def run(log: str, arguments: list[str]) -> int:
         os._exit(command(log, arguments, gone))
     os.close(open_while_running)
     os.close(gone)
-    with suppress(OSError):  # the child does it too: whoever is first
+    with suppress(OSError):  # the child does this too, and may be first
         os.setpgid(group, group)
     ready, _, _ = select.select([running, sys.stdin], [], [])
     if running not in ready:
@@ -66,14 +66,14 @@ def run(log: str, arguments: list[str]) -> int:
     os.close(running)
     code = os.waitstatus_to_exitcode(os.waitpid(group, 0)[1])
     os.close(open_while_waiting)
-    if code < 0:  # killed: its stage lives on
+    if code < 0:  # it was killed, but its stage still runs
         end_group(group)
     return code
 
 
 def command(log: str, arguments: list[str], gone: int) -> int:
-    """Be the process that runs the command; return its exit code. It ends with all it has started
-    where `gone` ends, because the process that waits for it has been killed."""
+    """Run a command in this forked process; return its exit code. If the pipe `gone` closes, the
+    waiting process was killed: then end, with everything started here."""
     try:
         threading.Thread(target=watch, args=(gone,), daemon=True).start()
         with suppress(OSError):
@@ -96,13 +96,13 @@ def command(log: str, arguments: list[str], gone: int) -> int:
 
 
 def watch(gone: int) -> None:
-    """End this process group where a pipe ends."""
+    """End this process group when a pipe closes."""
     os.read(gone, 1)
     end_group(os.getpgid(0))
 
 
 def end_group(group: int) -> None:
-    """End all processes of a group as Ctrl-C does; kill those that have not ended in time."""
+    """Interrupt all processes of a group, as Ctrl-C does; kill those that outlive `GRACE`."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGINT)
         end = time.monotonic() + GRACE
@@ -113,8 +113,8 @@ def end_group(group: int) -> None:
 
 
 def end(group: int, running: int) -> None:
-    """End a command as Ctrl-C does, which DVC and the stages' programs clean up after; kill it,
-    and what it started and did not wait for, where it has not ended in time."""
+    """Interrupt a command, as Ctrl-C does, so that DVC and the stages' programs clean up. When it
+    has ended, or after `GRACE`, kill what is left of its group."""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGINT)
         select.select([running], [], [], GRACE)

@@ -1,4 +1,4 @@
-"""How far the stages are: a line for each on a terminal, plain lines elsewhere."""
+"""Show the progress of stages: a line for each on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ WORDS = {
 
 
 class Screen:
-    """Shows what waits, runs and has ended.
+    """Shows which stages wait, run and have ended.
 
     Args:
-        stages: all stages that will run, with the epochs of each: 0 where it has none.
-        epochs: how many epochs of a stage have ended by now.
+        stages: all stages that will run, each with its number of epochs, 0 if none.
+        epochs: returns how many epochs of a stage have ended.
     """
 
     def __init__(
         self, stages: dict[str, int], epochs: Callable[[str], int], console: Console
     ) -> None:
         self.stages, self.epochs, self.console = stages, epochs, console
-        self.at_once = 1  # how many run side by side
+        self.at_once = 1  # the most that ran side by side
         self.began: dict[str, float] = {}
         self.over: set[str] = set()
-        self.trained = 0.0  # seconds spent on epochs of stages that trained, and how many
+        self.trained = 0.0  # seconds of stages that have trained, and their epochs
         self.trained_epochs = 0
 
     @contextmanager
@@ -51,14 +51,14 @@ class Screen:
             yield
 
     def started(self, stage: str) -> None:
-        """The stage runs now."""
+        """Note that a stage has begun."""
         self.began[stage] = time.monotonic()
         self.at_once = max(self.at_once, len(self.began) - len(self.over))
         if not self.console.is_terminal:
             self.console.print(f"{stage}: running")
 
     def ended(self, stage: str, outcome: Outcome) -> None:
-        """The stage has ended, well or not."""
+        """Note and print how a stage ended."""
         seconds = time.monotonic() - self.began.setdefault(stage, time.monotonic())
         self.over.add(stage)
         if outcome.state == "done" and self.stages[stage]:
@@ -72,7 +72,7 @@ class Screen:
         self.console.print(line)
 
     def left(self) -> str:
-        """How much longer it will take, as soon as there is something to judge by."""
+        """Return the estimated time left; "" if none is left or no epoch has ended."""
         waiting = sum(
             epochs - min(epochs, self.epochs(stage) if stage in self.began else 0)
             for stage, epochs in self.stages.items()
@@ -89,7 +89,7 @@ class Screen:
         return f", about {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
 
     def now(self) -> RenderableType:
-        """A line for each stage that runs, then as many of those that wait as fit."""
+        """Return a line for each running stage, then as many waiting ones as fit."""
         table = Table.grid(padding=(0, 2))
         running = [stage for stage in self.began if stage not in self.over]
         for stage in running:
@@ -102,7 +102,7 @@ class Screen:
         return Group(table, Text(f"{len(self.over)} of {len(self.stages)}{more}{self.left()}"))
 
     def progress(self, stage: str) -> Iterable[RenderableType]:
-        """The cells of a stage that runs."""
+        """Return the cells of a running stage."""
         seconds = f"{time.monotonic() - self.began[stage]:.0f} s"
         if not (total := self.stages[stage]):
             return "running", "", seconds

@@ -1,4 +1,4 @@
-"""What `branchmark repro` does: DVC's stale stages side by side, then MLflow in agreement."""
+"""Run DVC's stale stages side by side, as `branchmark repro` does before it syncs MLflow."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from stages.vcs import dvc
 def repro(
     targets: list[str], jobs: int | None, force: bool, fail_fast: bool, cluster: str | None
 ) -> Report:
-    """Run what `dvc repro` would run: `jobs` stages side by side, or as many as a cluster's workers
-    have threads.
+    """Run what `dvc repro` would run, at most `jobs` stages at once; by default as many as fit
+    here, or as a cluster's workers have threads.
 
     Raises:
         UserError: params.yaml, dvc.yaml or a target is wrong, or the cluster cannot be used.
     """
-    with ThreadPoolExecutor(1) as beside:  # these checks take as long as DVC takes to start
+    with ThreadPoolExecutor(1) as beside:  # the checks below take as long as DVC's start
         stale = beside.submit(planning.stale, targets)
         settings = params.load()
         preflight.check(settings)
@@ -64,7 +64,7 @@ def repro(
 def chosen(
     plan: Plan, settings: Params, jobs: int | None, force: bool, cluster: str | None
 ) -> Iterator[Backend]:
-    """Give this machine or the cluster, ready for the plan; end all that still runs at the end."""
+    """Yield this machine or the cluster, ready for the plan; on exit, end all that still runs."""
     if cluster:
         from stages.repro.cluster import Cluster, push_inputs
 
@@ -78,7 +78,7 @@ def chosen(
 
 
 def check(report: Report) -> None:
-    """Raise UserError if a stage failed, with what was not begun because of it."""
+    """Raise UserError if a stage failed; name the stages not begun because of it."""
     lines = [f"{stage}: failed; its output is in {LOGS / stage}.log" for stage in report.failed]
     if report.skipped:
         lines.append(f"not begun: {', '.join(report.skipped)}")

@@ -1,5 +1,5 @@
-"""Stages side by side, each as soon as those that it needs have ended well: on this machine's cores
-(`stages.repro.local`) or on a cluster's (`stages.repro.cluster`).
+"""Run stages side by side, each as soon as the stages it needs have succeeded: on this machine
+(`stages.repro.local`) or on a cluster (`stages.repro.cluster`).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Outcome:
 
     @property
     def diverged(self) -> list[str]:
-        """The seeds, or the variants of an evaluation, whose trainings diverged: a result."""
+        """The seeds (or variants, in an evaluation) that diverged: a result."""
         return re.findall(r"^(seed \d+|[a-z]\S*): .*\bdiverged\b", self.log, re.M)
 
     @classmethod
     def of(cls, code: int, log: str) -> Outcome:
-        """Read the outcome from the exit code and the words of `dvc repro`."""
+        """Read the outcome from the exit code and the output of `dvc repro`."""
         if code:
             return cls("failed", log)
         if re.search(r"^Stage '.*' is cached|^Pulling data for", log, re.M):
@@ -44,10 +44,10 @@ class Outcome:
 
 @dataclass
 class Report:
-    """How it all ended."""
+    """How all stages ended."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)  # because one before them failed
+    skipped: list[str] = field(default_factory=list)  # not begun, because another failed
 
     @property
     def failed(self) -> list[str]:
@@ -56,21 +56,21 @@ class Report:
 
 
 class Backend(Protocol):
-    """What runs stages."""
+    """Something that runs stages."""
 
     executor: Executor
 
     def slots(self) -> int:
-        """Return how many can run at once, as things are now; at least 1."""
+        """Return how many stages can run at once right now; at least 1."""
 
     def task(self, stage: str) -> Callable[[], Ended]:
-        """Return what the executor is to call for a stage whose turn has come."""
+        """Return the function that the executor calls to run a stage."""
 
     def finish(self, ended: dict[str, Future[Ended]]) -> dict[str, Outcome]:
-        """Return how stages ended; the results of those that did well are in the workspace then."""
+        """Return how stages ended; the workspace then has the results of successful ones."""
 
     def epochs(self, stage: str) -> int:
-        """Return how many epochs of a running stage have ended by now."""
+        """Return how many epochs a running stage has finished, over all seeds."""
 
 
 def carry_out(
@@ -80,14 +80,14 @@ def carry_out(
     ended: Callable[[str, Outcome], None],
     fail_fast: bool = False,
 ) -> Report:
-    """Run every stage of `work` in its turn.
+    """Run every stage of `work` once those it waits for have succeeded.
 
     Args:
-        work: the stages, each with those that it waits for.
+        work: the stages, each with those it waits for.
         backend: runs them.
-        began: is told of every beginning.
-        ended: is told of every end.
-        fail_fast: begin nothing more when one has failed.
+        began: called when a stage begins.
+        ended: called when a stage ends.
+        fail_fast: begin nothing more once one has failed.
     """
     order = TopologicalSorter(work)
     order.prepare()
@@ -96,7 +96,7 @@ def carry_out(
     ready: list[str] = []
     running: dict[Future[Ended], str] = {}
     while order.is_active():
-        # Those first that the longest way leads on from: no core is idle at the end
+        # The longest chain of dependents goes first, so that no core idles at the end
         ready = sorted([*ready, *order.get_ready()], key=lambda stage: -height[stage])
         while ready and len(running) < backend.slots() and not (fail_fast and report.failed):
             stage = ready.pop(0)
@@ -104,7 +104,7 @@ def carry_out(
             running[backend.executor.submit(backend.task(stage))] = stage
         if not running:
             break
-        # Looks up each second: there may be more slots by then
+        # Look again every second: there may be more slots by then
         over = wait(running, timeout=1, return_when=FIRST_COMPLETED).done
         for stage, outcome in backend.finish({running.pop(end): end for end in over}).items():
             report.outcomes[stage] = outcome
@@ -116,7 +116,7 @@ def carry_out(
 
 
 def heights(work: Mapping[str, set[str]]) -> dict[str, int]:
-    """Return by stage how many stages follow from it one after the other."""
+    """Return by stage the length of the longest chain of its dependents."""
     longest = dict.fromkeys(work, 0)
     for stage in reversed(list(TopologicalSorter(work).static_order())):
         for before in work[stage]:

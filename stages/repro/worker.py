@@ -1,8 +1,8 @@
-"""What a worker of a cluster does for `branchmark repro --cluster`.
+"""Run stages on a worker for `branchmark repro --cluster`.
 
-The head sends this module whole, so that the workers run the head's version of it whatever commit
-their own clone is at: it imports nothing of this project but `children`, `epochs` and `redact`,
-which go with it.
+The head sends this whole module, so that workers run the head's version of it, whatever commit
+their own clone is at. So it imports only `children`, `epochs` and `redact` of this project, which
+the head sends too.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from stages.repro.children import Children
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker has to know of a `branchmark repro`.
+    """What a worker must know about a `branchmark repro`.
 
     Attributes:
         commit: the head's.
         branch: the head's; "" on a detached HEAD.
         libraries: the versions of those that compute.
-        tracking: MLflow's server; "" where there is none that others can reach.
+        tracking: the URL of MLflow's server; "" if workers can reach none.
     """
 
     commit: str
@@ -44,19 +44,19 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Of the plugin and of the resource that the workers have which can do it."""
+        """The name of the plugin, and of the resource that usable workers have."""
         return f"branchmark-{self.commit[:12]}"
 
 
 class Ready(WorkerPlugin):  # type: ignore[misc]  # Dask has no types
-    """Says whether a worker can do the job, also one that joins later; those that can get as much
-    of a resource as they have threads, which each stage takes one of."""
+    """Checks whether a worker can do the job, even one that joins later. If so, it gets one unit of
+    a resource per thread, and each stage takes one."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
 
     async def setup(self, worker: Worker) -> None:
-        """Called by Dask when the worker is told of the job."""
+        """Check this worker; Dask calls this when the job arrives."""
         self.running: dict[str, Children] = {}
         self.obstacle = await asyncio.to_thread(obstacle, self.job)
         if self.obstacle:
@@ -65,19 +65,19 @@ class Ready(WorkerPlugin):  # type: ignore[misc]  # Dask has no types
         await worker.set_resources(**{self.job.name: threads})
 
     async def teardown(self, worker: Worker) -> None:
-        """Called by Dask when the job or the worker ends."""
+        """End all stages; Dask calls this when the job or the worker ends."""
         for children in list(self.running.values()):
             await asyncio.to_thread(children.stop)
 
     def transition(self, key: str, start: str, finish: str, **_: object) -> None:
-        """Called by Dask; a stage that nobody waits for any more is ended: what runs is told to be
-        "released", although the state that this leads to is called "cancelled"."""
+        """End a stage that nobody waits for any more; Dask calls this. It announces a running task
+        as "released", although the state that follows is called "cancelled"."""
         if finish == "released" and (children := self.running.get(key)):
             Thread(target=children.stop).start()
 
 
 def obstacle(job: Job) -> str:
-    """Why this worker cannot do the job; "" where it can."""
+    """Return why this worker cannot do the job; "" if it can."""
     for name, wanted in job.libraries.items():
         try:
             installed = version(name)
@@ -88,7 +88,7 @@ def obstacle(job: Job) -> str:
                 f"{name} {installed}, not {wanted}: another fingerprint; run `make install` there"
             )
     if not Path(".dvc").is_dir():
-        return f"started in {Path.cwd()}, which is no clone of this project's root folder"
+        return f"started in {Path.cwd()}, which is not a clone of this project's root folder"
     wanted = f"{job.commit}^{{commit}}"
     if git("cat-file", "-e", wanted) and (git("fetch", "--quiet") or git("cat-file", "-e", wanted)):
         return f"its clone cannot fetch commit {job.commit[:7]}; see `git remote -v` there"
@@ -96,32 +96,32 @@ def obstacle(job: Job) -> str:
 
 
 def git(*arguments: str) -> int:
-    """The exit code of git."""
+    """Run git; return its exit code."""
     command = ["git", *arguments]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode
 
 
 def why(name: str, dask_worker: Worker) -> str:
-    """Why this worker cannot do the job of that name; "" where it can."""
+    """Return why this worker cannot do the job of that name; "" if it can."""
     plugin = dask_worker.plugins.get(name)
-    return plugin.obstacle if plugin else "it has not been asked"
+    return plugin.obstacle if plugin else "it has not been checked yet"
 
 
 def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, str]:
-    """Run one stage in a clone of its own and push what it leaves.
+    """Run one stage in a fresh clone and push its outputs.
 
     Args:
-        needs: the stages that it takes outputs of.
-        lock: the head's dvc.lock, with their results.
+        needs: the stages whose outputs it takes.
+        lock: the text of the head's dvc.lock, with their results.
 
     Returns:
-        The exit code and what was printed.
+        The exit code and the redacted output.
     """
     worker = get_worker()
     running, key = worker.plugins[job.name].running, worker.get_current_task()
     children = running[key] = Children()
     over = Event()
-    # The outputs and the run-cache stay with the worker, also where pushing them fails
+    # The outputs and the run-cache stay on the worker even if pushing them fails
     cache = Path(".dvc/cache").resolve()
     cache.mkdir(exist_ok=True)
     env = {"PATH": f"{Path(sys.executable).parent}:{environ['PATH']}", "PYTHONUNBUFFERED": "1"}
@@ -150,7 +150,7 @@ def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, s
             if not code:
                 push = [*dvc, "push", "--run-cache", stage]
                 code = children.run(push, log, root, **env)
-            # Here, because the head does not know this machine's credentials
+            # Redacted here: the head does not know this machine's credentials
             return code, redacted(log.read_text(encoding="utf-8", errors="replace"))
     finally:
         over.set()
@@ -158,7 +158,7 @@ def reproduce(job: Job, stage: str, needs: list[str], lock: str) -> tuple[int, s
 
 
 def report(worker: Worker, topic: str, stage: str, root: Path, over: Event) -> None:
-    """Tell the head each second how many epochs have ended."""
+    """Tell the head each second how many epochs have ended, until `over`."""
     told = 0
     while not over.wait(1):
         if (now := epochs.ended(stage, root)) > told:

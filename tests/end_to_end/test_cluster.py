@@ -307,7 +307,7 @@ def test_what_cannot_work_is_said_before_anything_starts(
         "branchmark", "repro", "--cluster", cluster.address, DASK_CONFIG=str(tmp_path / "nothing")
     )
     assert stranger.returncode == 1
-    assert "wants certificates: docs/cluster.md" in stranger.stderr
+    assert "needs certificates: docs/cluster.md" in stranger.stderr
     assert "Traceback" not in stranger.stderr
 
     with project.params() as params:
