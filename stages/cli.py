@@ -75,9 +75,7 @@ def repro(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, help="Stages to run in parallel; by default as many as fit."
-        ),
+        typer.Option("--jobs", "-j", min=1, help="Stages at once; by default as many as fit."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Also run what is up to date.")
@@ -294,9 +292,7 @@ def verify(
     rev: Annotated[str, typer.Option(metavar="REV", help="The revision to prove.")] = "HEAD",
     jobs: Annotated[
         int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, help="Stages to run in parallel; by default as many as fit."
-        ),
+        typer.Option("--jobs", "-j", min=1, help="Stages at once; by default as many as fit."),
     ] = None,
     json: Annotated[
         Path | None, typer.Option(callback=resolved, help="Write the proof as JSON here.")

@@ -62,8 +62,8 @@ def claimed(folder: Path) -> Iterator[None]:
         try:
             if not lock(descriptor):
                 raise UserError(
-                    f"{folder}: another process is writing it; wait for it to finish, or stop it, and "
-                    "run this again"
+                    f"{folder}: another process is writing it; wait until it ends or stop "
+                    "it, and run this again"
                 )
             if folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat()):
                 yield

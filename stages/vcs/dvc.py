@@ -160,8 +160,8 @@ def alone(file: Path = BUSY, seconds: float = LONGEST) -> Iterator[None]:
             who = f"another DVC (process {number[1]})" if number else "another DVC"
             if waited > seconds:
                 raise UserError(
-                    f"{file}: {who} has held it for {waited:.0f} s; wait for it to finish, or stop it, "
-                    "and run this again"
+                    f"{file}: {who} has held it for {waited:.0f} s; wait until it ends or stop "
+                    "it, and run this again"
                 )
             if waited > 1 and not told:
                 say(f"{who} is at work here; waiting for it")

@@ -102,7 +102,7 @@ def test_variants_that_wait_for_each_other_are_a_circle() -> None:
     content = changed("reuse/reused_tuned/source", "reused_frozen")
     content["reuse"]["reused_frozen"]["source"] = "reused_tuned"
     with pytest.raises(
-        UserError, match="reused_frozen -> reused_tuned -> reused_frozen goes round"
+        UserError, match="reused_frozen -> reused_tuned -> reused_frozen is a cycle"
     ):
         params.parse(content)
 
