@@ -13,7 +13,20 @@ from filelock import FileLock
 
 from tests.project import Project
 
-SLOW = ("end_to_end",)  # folders whose tests run programs, servers and trainings
+# Folders and files whose tests run programs, servers and trainings
+SLOW = (
+    "end_to_end",
+    "repro/test_local.py",
+    "repro/test_stale.py",
+    "sync/test_hook.py",
+    "test_cli.py",
+    "test_install.py",
+    "test_workflows.py",
+    "tracking/test_store.py",
+    "training/test_bits.py",
+    "training/test_epoch.py",
+    "vcs/test_dvc.py",
+)
 # What takes longest begins first, so that the processes end at about the same time.
 FIRST = (
     "end_to_end/test_repro.py",
@@ -41,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {here / name: number for number, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
     for item in items:
-        if item.path.relative_to(here).parts[0] in SLOW:
+        if item.path.relative_to(here).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
 
 

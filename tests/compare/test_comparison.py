@@ -430,6 +430,7 @@ def test_a_bare_clone_is_enough(
     assert "better" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_a_gate_only_when_asked(repository: Repository) -> None:
     repository.better("elu", -2.0)
     repository.write()
@@ -596,6 +597,7 @@ def gate(repository: Repository, *arguments: str) -> tuple[int, str]:
     return found.returncode, found.stderr
 
 
+@pytest.mark.slow
 def test_a_gate_closes_on_what_cannot_be_judged_with_a_code_for_each(
     repository: Repository,
 ) -> None:

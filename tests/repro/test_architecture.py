@@ -53,6 +53,7 @@ def test_every_permission_of_the_table_is_used_and_has_its_reason(root: Path) ->
         assert {*program.depends, *program.imports} <= {*ROOMS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["fetch", "prepare", "train"])
 def test_the_modules_found_by_reading_are_those_that_python_imports(
     root: Path, program: str
