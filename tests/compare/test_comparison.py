@@ -653,7 +653,7 @@ def test_a_head_that_asks_for_what_has_not_been_run_says_so_first_and_closes_the
     assert said.startswith("main: params.yaml has changes that were not run (train.epochs)")
     found = compare.compare(side.snapshot("main~"), side.snapshot("main"))
     text = views.as_markdown(found, changes.changes(found.base, found.head))
-    assert text.startswith("**main: params.yaml asks")
+    assert text.startswith("**main: params.yaml has changes")
     repository.params["compare"]["confidence"] = 0.9  # says what numbers mean, not which they are
     repository.params["train"]["epochs"] = 20
     repository.lock["evaluate"] = {"params": {"params.yaml": {"compare": {"confidence": 0.95}}}}

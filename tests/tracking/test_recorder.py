@@ -63,13 +63,13 @@ class Client:
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A twentieth of all limits."""
+    """A tenth of all limits."""
     for module, name in (
         (time_budget, "SECONDS"),
         (time_budget, "USUAL"),
         (recording, "FAREWELL"),
     ):
-        monkeypatch.setattr(module, name, getattr(module, name) / 20)
+        monkeypatch.setattr(module, name, getattr(module, name) / 10)
     runs.say_without_models.cache_clear()
 
 
@@ -89,9 +89,9 @@ def row(epoch: int) -> Row:
 def test_a_store_that_takes_its_time_over_every_request_is_written_whole(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """0.3 s each, with all limits a twentieth of what they are."""
+    """0.3 s each, with all limits a tenth of what they are."""
     monkeypatch.setattr(recording, "FLUSH", 0.0)
-    client = Client(seconds=0.3 / 20)
+    client = Client(seconds=0.3 / 10)
     with live(client, monkeypatch) as recorder:
         recorder.seed_begins(1)
         for epoch in range(1, 40):
@@ -122,7 +122,7 @@ def test_a_store_that_does_not_answer_costs_all_in_all_ten_seconds_at_most(
     begin = time.perf_counter()
     with live(client, monkeypatch) as recorder:
         recorder.seed_begins(1)
-    assert time.perf_counter() - begin < 10 / 20
+    assert time.perf_counter() - begin < 10 / 10
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
