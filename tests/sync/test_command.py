@@ -22,7 +22,7 @@ from stages.sync.command import in_words
 )
 def test_a_store_that_cannot_be_written_is_one_sentence(error: Exception) -> None:
     with (
-        pytest.raises(UserError, match="readonly database.*then run `branchmark sync`"),
+        pytest.raises(UserError, match=r"readonly database.*then run `branchmark sync`"),
         in_words(),
     ):
         raise error
