@@ -33,7 +33,7 @@ from stages.training.trainer import Trainer
 
 VARIANTS = {"sgd-0.0": "train", "adam-0.0": "train", "batch_normalization": "study"}
 FIXED, PER_SEED = range(1, 41), range(1, 11)
-PATHS = 1000
+PATHS = 10_000
 COUNTS = (5, 10, 20)
 UP_TO, FIRST, GROUP = 40, 5, 5  # of decide
 FIXED_COLUMNS = (
