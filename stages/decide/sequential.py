@@ -1,6 +1,6 @@
 """Look at growing numbers of seeds without being wrong more often than with a single look.
 
-Where there is no difference, testing at 5 % after each of eight groups of seeds finds one in 20 %
+Where there is no difference, testing at 5 % after each of eight groups of seeds finds one in 18 %
 of cases. So each look may spend only part of the 5 %: hardly any at first, most at the end (O'Brien
 and Fleming 1979, as the spending function of Lan and DeMets 1983). The part spent sets the level of
 the look's interval. The intervals of all looks are then right simultaneously with the full
