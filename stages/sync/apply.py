@@ -14,6 +14,7 @@ from stages.sync.orphaned import Orphaned
 from stages.sync.plan import AddViews, Plan, Restore, Score, Step
 from stages.sync.restore import restore
 from stages.tracking import evaluation, runs, views
+from stages.vcs.cache import Files
 from stages.vcs.lockfile import PREPARED
 
 # Restored runs get their labels in a second round. If two people sync at once, one may overwrite
@@ -80,15 +81,19 @@ class Store:
         """Make a result's run from its files. If they are missing or damaged, note that instead;
         return whether the run was made."""
         commit, output = holding.commit, holding.output
-        what = ""
         try:
             files = self.outputs.files(output.md5)
-            what = PREPARED
-            data = self.outputs.files(output.data)
-            what = ""
+            data = self.prepared(output.data)
             restore(self.client, self.experiment, commit, output, files, data)
         except UserError as error:
-            why = str(error)
-            self.desired.missing[commit][output] = f"{what}: {why or NOT_CACHED}" if what else why
+            self.desired.missing[commit][output] = str(error)
             return False
         return True
+
+    def prepared(self, md5: str) -> Files:
+        """Return the prepared data's files; raise UserError, which names them, if one is missing or
+        damaged."""
+        try:
+            return self.outputs.files(md5)
+        except UserError as error:
+            raise UserError(f"{PREPARED}: {str(error) or NOT_CACHED}") from None

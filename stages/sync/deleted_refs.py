@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stages.core.folders import write
 from stages.tracking import store
-from stages.vcs.git import beside
+from stages.vcs.git import own_file
 
 
 def own() -> set[str] | None:
@@ -38,7 +38,7 @@ def remember(live: Collection[str], refs: Collection[str]) -> None:
 
 def memory() -> Path:
     """Return the file with the names: one for all work trees of the clone."""
-    return beside("listed.json")
+    return own_file("listed.json")
 
 
 def shared() -> bool:

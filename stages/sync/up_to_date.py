@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages.core.folders import write
 from stages.tracking import artifacts, store
-from stages.vcs.git import GitError, beside, find, git
+from stages.vcs.git import GitError, find, git, own_file
 
 
 def state() -> str:
@@ -56,4 +56,4 @@ def remember(before: str) -> None:
 
 def memory() -> Path:
     """Return the file with that note."""
-    return beside("up_to_date")
+    return own_file("up_to_date")

@@ -52,7 +52,7 @@ def find(*arguments: str, cwd: Path | None = None) -> str | None:
     return None if result.returncode else text(result.stdout)
 
 
-def beside(name: str) -> Path:
+def own_file(name: str) -> Path:
     """Return the path of a file of branchmark beside git's own files, which all work trees of the
     clone share; raise GitError if git fails."""
     common = git("rev-parse", "--path-format=absolute", "--git-common-dir")
