@@ -83,6 +83,20 @@ def test_what_is_no_score_is_one_sentence_with_its_place(score: str, value: Any,
     assert str(error.value).startswith("seeds.1")
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_finite_number_is_none(number: str) -> None:
+    seeds = f'{{"1": {{"fingerprint": "{A}", "validation_loss": {number}}}}}'
+    found = Result.parse(f'{{"fingerprint": "{F}", "seeds": {seeds}}}')
+    assert found.seeds == {1: {"validation_loss": None}}
+
+
+@pytest.mark.parametrize("number", ["1e999", "1" + "0" * 400])
+def test_a_number_beyond_all_losses_is_no_score(number: str) -> None:
+    seeds = f'{{"1": {{"fingerprint": "{A}", "validation_loss": {number}}}}}'
+    with pytest.raises(ValueError, match=r"not between|401 digits"):
+        Result.parse(f'{{"fingerprint": "{F}", "seeds": {seeds}}}')
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -91,10 +105,7 @@ def test_what_is_no_score_is_one_sentence_with_its_place(score: str, value: Any,
         ("{}", "fingerprint: null is no fingerprint"),
         (f'{{"fingerprint": "{F}", "seeds": {{"1": 2}}}}', "seeds.1: expected a section"),
         (f'{{"fingerprint": "{F}", "seeds": {{"x": {{}}}}}}', "seeds: 'x' is no seed"),
-        (
-            f'{{"fingerprint": "{F}", "seeds": {{"1": {{}}}}}}',
-            "at least one, each with",
-        ),
+        (f'{{"fingerprint": "{F}", "seeds": {{"1": {{}}}}}}', "one, each with a fingerprint"),
         ('{"a": 1' + "0" * 400 + "}", "a number of 401 digits"),
         ('{"fingerprint": "x\\nforged"}', "is no fingerprint"),
         ("[" * 50_000, "nested more than"),
@@ -107,7 +118,7 @@ def test_other_json_is_no_result(text: str, why: str) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "5", '{"../a": {"fingerprint": "a"}}'])
 def test_other_json_is_no_metrics(text: str) -> None:
-    with pytest.raises(ValueError, match=r"expected|is no variant"):
+    with pytest.raises(ValueError, match=r"expected a section|is no variant"):
         results.parse_old(text, [1])
 
 
