@@ -52,8 +52,9 @@ def epoch(name: str) -> float:
     train = variant.train.model_copy(update={"epochs": EPOCHS})
     variant = variant.model_copy(update={"train": train})
     took: list[float] = []
-    trainer = Trainer(variant, arrays.load(Path("data/prepared")))
-    trainer.train(1, None, Path("/dev/null"), lambda row, seconds: took.append(seconds))
+    data = arrays.load(Path("data/prepared"))
+    trainer = Trainer(variant, data)
+    trainer.train(1, data, None, Path("/dev/null"), lambda row, seconds: took.append(seconds))
     return median(took[1:])
 
 

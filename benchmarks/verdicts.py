@@ -77,14 +77,10 @@ def train(
         if time.monotonic() > end:
             return
         variant = settings.variant(f"{VARIANTS[name]}@{name}")
-        if splits.split_seed is not None or name not in trainers:
-            trainer = Trainer(variant, splits.of_seed(seed))
-        else:
-            trainer = trainers[name]
-        if splits.split_seed is None:
-            trainers[name] = trainer
+        seen = splits.of_seed(seed)
+        trainer = trainers.get(name) or trainers.setdefault(name, Trainer(variant, seen))
         begin = time.monotonic()
-        rows: list[Row] = trainer.train(seed, None, Path(os.devnull), lambda *_: None)
+        rows: list[Row] = trainer.train(seed, seen, None, Path(os.devnull), lambda *_: None)
         file.parent.mkdir(parents=True, exist_ok=True)
         history.append(rows, file)
         print(f"{file.stem} {seed}: {time.monotonic() - begin:.0f} s", flush=True)

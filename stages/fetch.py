@@ -1,4 +1,4 @@
-"""Get the four idx files from wherever they can be had: -> `data/raw/`, decompressed."""
+"""Get the four idx files from the first source that has them: -> `data/raw/`, decompressed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RAW = Path("data/raw")
 
 
 def main() -> None:
-    """Get the four idx files from the first source that has them."""
+    """Write the four idx files, each checked against its hash in `params.yaml`."""
     hashes = params.load().fetch.sha256.model_dump(by_alias=True)
     files = first_of(sources.all_sources(), hashes)
     with replaced(RAW) as folder:
@@ -25,10 +25,10 @@ def main() -> None:
 
 
 def first_of(candidates: Iterable[Source], hashes: dict[str, str]) -> dict[str, bytes]:
-    """Return the files of the first source that has all of them as `hashes` wants them.
+    """Return the files, by name, of the first source where each has its SHA-256 of `hashes`.
 
     Raises:
-        UserError: no source has them; it says what was tried, and what to do.
+        UserError: no source has them; the message lists the sources tried and says what to do.
     """
     tried = []
     for source in candidates:
@@ -43,13 +43,13 @@ def first_of(candidates: Iterable[Source], hashes: dict[str, str]) -> dict[str, 
             print(f"Fashion-MNIST from {source.name}")
             return files
     raise UserError(
-        "Fashion-MNIST could not be had; put its four files into a folder and name that in "
-        f"{sources.VARIABLE}. Tried were:" + "".join(f"\n  {line}" for line in tried)
+        "no source has Fashion-MNIST; put its four files into a folder and set "
+        f"{sources.VARIABLE} to that folder. Tried:" + "".join(f"\n  {line}" for line in tried)
     )
 
 
 def take(source: Source, hashes: dict[str, str]) -> dict[str, bytes]:
-    """Return the decompressed files of one source; raise Unavailable, for a wrong hash too."""
+    """Return the decompressed files of one source; raise Unavailable if one is missing or wrong."""
     files = {}
     with sources.scratch() as folder:
         for name, expected in hashes.items():

@@ -1,4 +1,4 @@
-"""Split the training set, keep it ready to map: `data/raw/` -> `data/prepared/`."""
+"""Split the training set and save the arrays: `data/raw/` -> `data/prepared/`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main() -> None:
         )
     except ValueError as error:
         raise UserError(f"prepare.validation_size: {error}") from None
-    # in the files' own order: the order of training is drawn anew for each seed and epoch
+    # Rows keep the order of the files: each seed shuffles them anew for each epoch.
     train, validation = (Split(known.images[r], known.labels[r]) for r in map(np.sort, rows))
     split_seed = settings.split_seed if settings.split == "per_seed" else None
     with replaced(PREPARED) as folder:

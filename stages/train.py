@@ -26,24 +26,27 @@ PREPARED, RUNS = Path("data/prepared"), Path("runs")
 
 def main(
     stage: Annotated[
-        str, Argument(envvar="DVC_STAGE", help="Its DVC stage, e.g. train@adam-0.3 or study@elu.")
+        str,
+        Argument(
+            envvar="DVC_STAGE", help="The variant's DVC stage, e.g. train@adam-0.3 or study@elu."
+        ),
     ],
     force: Annotated[
-        bool, Option("--force", help="Train finished seeds as well, as `dvc repro -f` does.")
+        bool, Option("--force", help="Train finished seeds again, as `dvc repro -f` does.")
     ] = False,
 ) -> None:
-    """Train the seeds of a variant that are not finished yet."""
+    """Train the seeds of a variant that have no result yet."""
     variant = params.load().variant(stage)
     arithmetic.check_libraries(variant.libraries)
     data = arrays.load(PREPARED)
 
-    # A seed with the same identity gives the same bytes: one that is finished is not trained again.
+    # Equal identities give equal bytes, so a finished seed is not trained again.
     identities = identified(variant, data)
     fingerprints = {seed: each.fingerprint for seed, each in identities.items()}
     finished.sweep()
     known = {} if force or dvc.forced() else finished.find(set(fingerprints.values()))
 
-    trainer = None  # seeds of one split share one: TensorFlow traces its graph for a second
+    trainer = None  # the seeds share one: tracing its graph takes a second
     first = variant.train.seeds[0]
     seeds, histories = {}, {}
     with (
@@ -57,13 +60,12 @@ def main(
             if taken := known.get(fingerprint):
                 rows = taken.copy_to(model, history)
             else:
+                seen = data.of_seed(seed)
                 if trainer is None:
-                    trainer = Trainer(variant, data.of_seed(seed))
+                    trainer = Trainer(variant, seen)
                     check_unchanged(stage, identities)  # code and data are in memory now
-                elif data.split_seed is not None:
-                    trainer = Trainer(variant, data.of_seed(seed))
                 source = identity.source_model(variant, seed)
-                rows = trainer.train(seed, source, history, listeners.epoch_ends)
+                rows = trainer.train(seed, seen, source, history, listeners.epoch_ends)
                 model_file.save(trainer.network, model)
             seeds[seed] = result.describe(identities[seed].text, model, rows)
             histories[seed] = rows
@@ -78,7 +80,7 @@ def main(
 def identified(
     variant: Variant, data: Prepared, digests: Mapping[str, str] = LOADED
 ) -> dict[int, Identity]:
-    """Return the identity of each seed of a variant, each with the splits that it sees."""
+    """Return the identity of each seed of a variant, computed from the splits that it sees."""
     found: dict[int, Identity] = {}
     for seed in variant.train.seeds:
         train = variant.train.model_copy(update={"seeds": (seed,)})
@@ -88,10 +90,10 @@ def identified(
 
 
 def check_unchanged(stage: str, before: dict[int, Identity]) -> None:
-    """Raise UserError if something that determines the result is another than at the start.
+    """Raise UserError if something that determines the result has changed since the start.
 
-    DVC hashes dependencies, and reads parameters, when a stage ends (treeverse/dvc 11058):
-    without this, an edit during a training would be recorded as what was run.
+    DVC hashes dependencies and reads parameters when a stage ends (treeverse/dvc 11058). Without
+    this check, DVC would record an edit made during a training as what the training ran with.
     """
     now = params.load().variant(stage)
     after = identified(now, arrays.load(PREPARED), code.digests())

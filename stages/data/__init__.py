@@ -1,1 +1,1 @@
-"""The data: where it comes from, how it is read, split and kept."""
+"""The data: its sources, its formats, its splits."""

@@ -1,4 +1,4 @@
-"""The prepared data: three splits as NumPy files, ready to map, and the digest of all of them."""
+"""The prepared data: three splits as memory-mapped NumPy files, and a digest of each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Labels = Bytes  # shape (n,), 0 to 9
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures of shape (n, 28, 28) in grey values 0 to 255, and their classes, shape (n,)."""
+    """Pictures, grey values 0 to 255 of shape (n, 28, 28), and their classes of shape (n,)."""
 
     images: Bytes
     labels: Bytes
@@ -40,11 +40,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The three splits, and by their names the SHA-256 of each.
+    """The three splits, and the SHA-256 of each by name.
 
     Attributes:
-        split_seed: of the splits that seeds of a training draw for themselves; None where all
-            seeds have the split that is here (`prepare.split`).
+        split_seed: if each seed draws its own split (`prepare.split: per_seed`), what that
+            drawing starts from; None if all seeds share this split.
     """
 
     train: Split
@@ -54,7 +54,7 @@ class Prepared:
     split_seed: int | None = None
 
     def of_seed(self, seed: int) -> Prepared:
-        """Return what one seed of a training sees: these splits, or those that it draws."""
+        """Return the splits that one seed of a training sees: these, or those that it draws."""
         if self.split_seed is None:
             return self
         train, validation = drawn(self.train, self.validation, self.split_seed, seed)
@@ -63,10 +63,11 @@ class Prepared:
 
 
 def drawn(train: Split, validation: Split, split_seed: int, seed: int) -> tuple[Split, Split]:
-    """Draw two splits of the same sizes anew, stratified by class.
+    """Draw new training and validation splits of the same sizes, stratified by class.
 
-    Pictures are sorted by class and at random within a class; evenly spaced ones validate, so that
-    each class has its share, to a picture. All variants draw the same for the same seed.
+    Pictures are sorted by class, in random order within a class. Evenly spaced ones become the
+    validation split, so each class has its share, give or take one picture. All variants draw the
+    same splits for the same seed.
     """
     images = np.concatenate([train.images, validation.images])
     labels = np.concatenate([train.labels, validation.labels])
@@ -90,8 +91,8 @@ def digest(split: Split) -> str:
 def save(folder: Path, splits: dict[str, Split], split_seed: int | None = None) -> None:
     """Write the arrays, and `summary.json` with digests, sizes and class counts.
 
-    Where seeds draw their own splits, it has those of seed 0 as well: a training does not depend on
-    this module, and another way to draw must make all of them stale.
+    If seeds draw their own splits, the summary includes the digests of seed 0's: trainings do not
+    depend on this module, and a change to the drawing must make all of them stale.
     """
     for name, split in splits.items():
         np.save(folder / f"{name}_images.npy", split.images, allow_pickle=False)
@@ -119,11 +120,11 @@ def probe(train: Split, validation: Split, split_seed: int) -> list[str]:
 
 
 def load(folder: Path) -> Prepared:
-    """What `save` wrote, mapped from the disk.
+    """Load what `save` wrote, memory-mapped.
 
     Raises:
-        UserError: a file is missing or damaged, or is not what the digest says, or seeds draw
-            other splits than when it was saved.
+        UserError: a file is missing, damaged or not of its digest, or seeds draw other splits
+            than when the data was saved.
     """
     try:
         summary = json.loads((folder / "summary.json").read_text())

@@ -17,8 +17,8 @@ def read(images: Path, labels: Path) -> Split:
     """Read pictures and their labels.
 
     Raises:
-        UserError: a file is missing, cut short, of other sizes than it says or than 28 by 28, a
-            label is none of the ten, or there are not as many labels as pictures.
+        UserError: a file is missing or truncated, its size contradicts its header, pictures are
+            not 28 by 28, a label is not 0 to 9, or the numbers of labels and pictures differ.
     """
     pictures, classes = array(images, IMAGES), array(labels, LABELS)
     if pictures.shape[1:] != (28, 28):
@@ -34,7 +34,7 @@ def read(images: Path, labels: Path) -> Split:
 
 
 def array(path: Path, magic: int) -> Bytes:
-    """Read one idx file, in the shape that its header gives."""
+    """Read one idx file as an array of the shape in its header."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

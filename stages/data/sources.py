@@ -1,4 +1,4 @@
-"""Where the four idx files can be had, tried in turn: a folder, the web, Debian's package."""
+"""Sources of the four idx files, tried in turn: a folder, the web, Debian's package."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VARIABLE = "FASHION_MNIST_DIR"
-INSTALLED = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package puts them
+INSTALLED = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package
 PACKAGE = "dataset-fashion-mnist"
 URLS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
-TIMEOUT = 8.0  # seconds for a server's first sign of life
+TIMEOUT = 8.0  # seconds for a server's first answer
 
 
 class Unavailable(Exception):
@@ -27,13 +27,13 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """Where the files may be.
+    """A place that may have the files.
 
     Attributes:
-        name: how it is called.
-        find: gives the path of one file by its name, plain or as `.gz`; may use the folder that it
-            is given; raises Unavailable.
-        chosen: the person named it, so that no other one is tried after it.
+        name: its name in messages.
+        find: returns the path of a file by name, plain or as `.gz`, downloaded into the given
+            folder if need be; raises Unavailable.
+        chosen: the user set it, so no other source is tried.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Source:
 
 
 def all_sources(urls: tuple[str, ...] = URLS) -> Iterator[Source]:
-    """Go through the sources in the order of trying."""
+    """Yield the sources in the order in which they are tried."""
     if named := os.environ.get(VARIABLE):
         yield Source(f"{named} ({VARIABLE})", in_folder(Path(named)), chosen=True)
         return
@@ -63,19 +63,19 @@ def read(path: Path) -> bytes:
 
 
 def in_folder(folder: Path) -> Callable[[str, Path], Path]:
-    """Return how to find files in a folder on this machine."""
+    """Return the `find` of a folder on this machine."""
 
     def find(name: str, _: Path) -> Path:
         for path in (folder / name, folder / f"{name}.gz"):
             if path.is_file():
                 return path
-        raise Unavailable(f"no {name} or {name}.gz in it" if folder.is_dir() else "no such folder")
+        raise Unavailable(f"it has no {name} or {name}.gz" if folder.is_dir() else "no such folder")
 
     return find
 
 
 def from_web(url: str) -> Callable[[str, Path], Path]:
-    """Return how to download files below an address, as `.gz`, with a progress bar."""
+    """Return the `find` of a server, which downloads `.gz` files with a progress bar."""
 
     def find(name: str, folder: Path) -> Path:
         import pooch
@@ -86,7 +86,7 @@ def from_web(url: str) -> Callable[[str, Path], Path]:
         try:
             path = pooch.retrieve(
                 f"{url}{name}.gz",
-                known_hash=None,  # ours is of what is inside
+                known_hash=None,  # ours is of the decompressed content
                 fname=f"{name}.gz",
                 path=folder,
                 downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT),
@@ -99,10 +99,10 @@ def from_web(url: str) -> Callable[[str, Path], Path]:
 
 
 def reachable(url: str) -> None:
-    """Raise Unavailable unless a server answers within `TIMEOUT` seconds, all in all.
+    """Raise Unavailable unless a server answers within `TIMEOUT` seconds in all.
 
-    A limit for each connection is not enough: a name may have a dozen addresses, each of which
-    would be tried for as long.
+    A limit per connection is not enough: a host may have a dozen addresses, and each would be
+    tried for that long.
     """
     import requests
 
@@ -123,7 +123,7 @@ def reachable(url: str) -> None:
 
 
 def from_debian(name: str, folder: Path) -> Path:
-    """Find a file of Debian's package, downloaded by the apt client, unpacked, not installed."""
+    """Return a file of Debian's package, which apt downloads; it is unpacked, not installed."""
     unpacked = folder / INSTALLED.relative_to("/")
     if not unpacked.exists():
         print(f"downloading Debian's package {PACKAGE} (31 MB)", flush=True)
@@ -134,8 +134,8 @@ def from_debian(name: str, folder: Path) -> Path:
 
 
 def download(folder: Path) -> None:
-    """Download the package with the lists that this machine has, or else with fresh ones, kept
-    in `folder` so that nobody needs to be root."""
+    """Download the package using this machine's package lists, or else fresh ones, which are put
+    in `folder` so that it works without root."""
     try:
         command(["apt-get", "-q", "download", PACKAGE], folder)
     except Unavailable:
@@ -148,7 +148,7 @@ def download(folder: Path) -> None:
 
 
 def command(words: list[str], folder: Path) -> None:
-    """Run a program in `folder`; raise Unavailable with what it said where it fails."""
+    """Run a program in `folder`; raise Unavailable with its error if it fails."""
     limits = ["-oAcquire::http::Timeout=8", "-oAcquire::Retries=0", "-oAPT::Sandbox::User=root"]
     if words[0] == "apt-get":
         words = [words[0], *limits, *words[1:]]
@@ -157,14 +157,14 @@ def command(words: list[str], folder: Path) -> None:
     except FileNotFoundError:
         raise Unavailable(f"{words[0]} is not on this machine") from None
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"{words[0]} did not end within 300 s") from None
+        raise Unavailable(f"{words[0]} took over 300 s") from None
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("E:")]
         raise Unavailable(f"{words[0]}: {errors[-1] if errors else 'failed'}")
 
 
 def first_line(error: Exception) -> str:
-    """Return an error of the network in few words."""
+    """Return a network error in a few words."""
     import requests
 
     match error:
@@ -177,5 +177,5 @@ def first_line(error: Exception) -> str:
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder for downloads, removed afterwards."""
+    """Return a folder for downloads, which is removed afterwards."""
     return tempfile.TemporaryDirectory(prefix="branchmark-fetch-")

@@ -1,8 +1,10 @@
-"""All that can change a bit of a model, and nothing else: every training depends on this folder.
+"""All code that can change a bit of a model, and no other: every training depends on this folder.
 
-Modules here import each other, `stages.core` and `stages.data`, and no other room.
+Modules here import only each other, `stages.core` and `stages.data`.
 """
 
 from stages.training.code import digests
 
-LOADED = digests()  # of these modules, read before Python loads them: their imports take seconds
+LOADED = (
+    digests()
+)  # read before the imports, which take seconds: an edit meanwhile would go unnoticed

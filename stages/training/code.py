@@ -1,4 +1,4 @@
-"""The code of this folder, as far as it can change a bit: without comments and docstrings."""
+"""Digests of this folder's code, without comments and docstrings: those cannot change a bit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def digests() -> dict[str, str]:
 def computing(source: str) -> str:
     """Return the lines of a module without comments, docstrings and blank lines.
 
-    The result is cut out of the text, because what `ast` prints differs between Python versions.
+    It edits the text instead of printing the tree: `ast` prints differently in each Python version.
     """
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

@@ -1,4 +1,4 @@
-"""The history of a training: a row an epoch, as a CSV that reads back to the same bits."""
+"""The history of a training: one row per epoch, in a CSV that reads back to the same bits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = ("seed", "epoch", *METRICS)
 
 
 class Row(TypedDict):
-    """One epoch (from 1) of one seed: means over its steps, and of the validation split."""
+    """One epoch (from 1) of one seed: training metrics, means over its steps, and validation."""
 
     seed: int
     epoch: int
@@ -34,7 +34,7 @@ def text(rows: Iterable[Row], header: bool = True) -> str:
 
 
 def append(rows: Iterable[Row], path: Path) -> None:
-    """Add rows to a file: whoever looks sees how far a training is."""
+    """Add rows to a file, so that it shows how far a training is."""
     new = not path.exists()
     with path.open("a", encoding="utf-8", newline="") as file:
         file.write(text(rows, header=new))
@@ -44,7 +44,7 @@ def read(path: Path) -> dict[int, list[Row]]:
     """Return the rows of each seed, as `append` wrote them.
 
     Raises:
-        ValueError: this is no history.
+        ValueError: the file is not a history.
     """
     found: dict[int, list[Row]] = {}
     with path.open(encoding="utf-8", newline="") as file:

@@ -1,9 +1,9 @@
 """The fingerprint: a hash of everything that determines a result, and of nothing else.
 
-A result is what one seed of a variant gives. Two results are the same exactly when their identities
-are: what a variant, its stage or its study is called, who watches the training, and the CPU are no
-part. The text that is hashed stands in `runs/<variant>/summary.json`, so that whoever has the file
-can recompute the fingerprint: SHA-256 of the text, the first 16 hexadecimal digits.
+A result belongs to one seed of a variant. Two results are the same if and only if their identities
+are. The names of variant, stage and study, the tracking and the CPU are no part of an identity. The
+hashed text is in `runs/<variant>/summary.json`, so anyone with that file can recompute the
+fingerprint: the first 16 hexadecimal digits of the text's SHA-256.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Identity:
     """What determines the result of one seed.
 
     Attributes:
-        text: canonical JSON of `code` (SHA-256 by module of this folder), `data` (digests of the
-            two splits that a training sees), `libraries` (their versions), `params` (resolved
-            values that the training reads), `seed`, and `source` (the fingerprint of the result
-            whose layers it takes over, or null).
+        text: canonical JSON of `code` (SHA-256 of each module of this folder), `data` (digests
+            of the training and validation splits), `libraries` (their versions), `params` (the
+            resolved values that the training reads), `seed`, and `source` (the fingerprint of the
+            result whose layers it reuses, or null).
     """
 
     text: str
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with whatever can change a bit of the result."""
+        """16 hexadecimal digits that change with everything that can change a bit of the result."""
         return digest(self.text)
 
 
@@ -57,8 +57,8 @@ def of_seeds(
     Args:
         variant: the resolved parameters.
         data: the prepared data.
-        code: SHA-256 by module of this folder.
-        runs: where the outputs of a reused source are.
+        code: SHA-256 of each module of this folder.
+        runs: the folder with the outputs of a reused source.
 
     Raises:
         UserError: the source has not been trained, or lacks a seed.
@@ -79,7 +79,7 @@ def of_seeds(
 def values_read(variant: Variant) -> dict[str, Any]:
     """Return the resolved values that a training reads, by the names of `params.yaml`."""
     network = variant.network.model_dump(mode="json")
-    if not variant.network.hidden:  # the others are about hidden layers
+    if not variant.network.hidden:  # its other values describe hidden layers
         network = {"hidden": []}
     return {
         "batch_size": variant.train.batch_size,
@@ -92,10 +92,10 @@ def values_read(variant: Variant) -> dict[str, Any]:
 
 
 def source_fingerprints(variant: Variant, runs: Path = RUNS) -> dict[int, str]:
-    """Return the fingerprint of each seed of the variant whose layers `variant` takes over.
+    """Return the fingerprint of each seed of the variant whose layers `variant` reuses.
 
     Raises:
-        UserError: it has not been trained, or lacks a seed.
+        UserError: that variant has not been trained, or lacks a seed.
     """
     if variant.reuse is None:
         return {}
@@ -108,12 +108,12 @@ def source_fingerprints(variant: Variant, runs: Path = RUNS) -> dict[int, str]:
 
 
 def source_model(variant: Variant, seed: int, runs: Path = RUNS) -> Path | None:
-    """Return the model whose hidden layers a seed of `variant` begins with; None for none."""
+    """Return the model whose hidden layers a seed of `variant` starts from, or None."""
     return runs / variant.reuse.source / model_name(seed) if variant.reuse else None
 
 
 def difference(before: Mapping[int, Identity], after: Mapping[int, Identity]) -> str | None:
-    """Return the file or folder in which two states of a variant differ; None where they agree."""
+    """Return the file or folder in which two states of a variant differ; None if they agree."""
     if before.keys() != after.keys():
         return "params.yaml"
     for seed, identity in before.items():

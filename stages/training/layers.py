@@ -9,16 +9,16 @@ from stages.training.variants import ELU, Activation, LeakyReLU, Optimizer, Vari
 
 
 def seeded(variant: Variant, seed: int) -> tuple[Any, Any]:
-    """A fresh network and optimizer whose random numbers, Dropout's too, come from `seed`."""
+    """Return a fresh network and optimizer; `seed` decides all random numbers, Dropout's too."""
     keras.utils.set_random_seed(seed)
     return build(variant), optimizer(variant.optimizer)
 
 
 def build(variant: Variant) -> Any:
-    """A `keras.Sequential` for pictures of shape (n, 28, 28), float32 in [0, 1].
+    """Return a `keras.Sequential` for pictures of shape (n, 28, 28), float32 in [0, 1].
 
-    Built of Keras' own layers only, so that its saved file loads where this project is not
-    installed. Initial weights come from Keras' global seed (`keras.utils.set_random_seed`).
+    It uses only Keras' own layers, so its saved file loads without this project. Initial weights
+    come from Keras' global seed (`keras.utils.set_random_seed`).
     """
     spec = variant.network
     learns = variant.reuse is None or variant.reuse.trainable
@@ -43,15 +43,14 @@ def build(variant: Variant) -> Any:
 
 
 def take_over(network: Any, source: Any) -> None:
-    """Give the hidden layers of `network` the weights of those of `source`, a trained network of
-    the same shape."""
+    """Copy the hidden layers' weights of `source`, a network of the same shape, to `network`."""
     for layer in network.layers:
         if layer.name.startswith(("hidden_", "normalized_")):
             layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 def activation(spec: Activation | LeakyReLU | ELU) -> Any:
-    """Keras' activation: by its name, or as a layer where it has a parameter."""
+    """Return Keras' activation: its name, or a layer if it has a parameter."""
     match spec:
         case LeakyReLU():
             return keras.layers.LeakyReLU(spec.negative_slope, name="leaky_relu")
@@ -62,6 +61,6 @@ def activation(spec: Activation | LeakyReLU | ELU) -> Any:
 
 
 def optimizer(spec: Optimizer) -> Any:
-    """The Keras optimizer of the class and with the arguments that `params.yaml` names."""
+    """Return the Keras optimizer with the class and arguments from `params.yaml`."""
     arguments = spec.model_dump()
     return getattr(keras.optimizers, arguments.pop("kind"))(**arguments)

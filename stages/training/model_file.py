@@ -1,4 +1,4 @@
-"""A model's `.keras` file: the same bytes whenever it is saved, no dates, no memory addresses."""
+"""A model's `.keras` file: equal models give equal bytes, without dates and memory addresses."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of the zip format
 
 
 def save(network: Any, path: Path) -> None:
-    """Save `network` in Keras' own format, byte for byte the same at every time and place.
+    """Save `network` in Keras' own format, with the same bytes each time.
 
-    Keras writes the date into `metadata.json` and into the zip's entries, and the addresses of
-    shared objects into `config.json`. Its own file is saved beside and taken over without them.
+    Keras writes the date into `metadata.json` and the zip's entries, and the addresses of shared
+    objects into `config.json`. So Keras saves a file beside it, which is copied without them.
     """
     dated = path.with_name(f"dated-{path.name}")
     keras.saving.save_model(network, dated)
@@ -30,7 +30,7 @@ def save(network: Any, path: Path) -> None:
 
 
 def steady(content: bytes) -> bytes:
-    """The same JSON without the date, shared objects numbered from 1 in order of appearance."""
+    """Return the JSON without the date, with shared objects numbered from 1 as they appear."""
     numbers: dict[int, int] = {}
 
     def each(entry: dict[str, Any]) -> dict[str, Any]:
@@ -43,5 +43,5 @@ def steady(content: bytes) -> bytes:
 
 
 def load(path: Path) -> Any:
-    """The network of a file that `save` wrote; Keras' safe mode runs no code from it."""
+    """Return the network that `save` wrote to a file; Keras' safe mode runs no code from it."""
     return keras.saving.load_model(path, compile=False, safe_mode=True)

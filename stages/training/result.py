@@ -1,6 +1,6 @@
-"""What a training leaves in `runs/<variant>/`: models, history, and where both come from.
+"""The output of a training in `runs/<variant>/`: models, history, and what determines them.
 
-Equal results have equal bytes: nothing in it names the variant, the machine or the time.
+Equal results have equal bytes: no file names the variant, the machine or the time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HISTORY, SUMMARY = "history.csv", "summary.json"
 
 
 def canonical(content: Mapping[str, Any]) -> str:
-    """Return the one JSON text of these values: sorted keys, no spaces."""
+    """Return the canonical JSON of these values: sorted keys, no spaces."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
@@ -34,7 +34,7 @@ def sha256(content: str | bytes) -> str:
 
 
 def of_variant(fingerprints: Mapping[int, str]) -> str:
-    """Return a variant's fingerprint: it follows from its seeds', whatever their order."""
+    """Return a variant's fingerprint, which follows from those of its seeds in any order."""
     return digest(canonical({str(seed): fingerprint for seed, fingerprint in fingerprints.items()}))
 
 
@@ -48,9 +48,9 @@ class Seed:
     """The result of one seed, as `summary.json` describes it.
 
     Attributes:
-        fingerprint: of `identity`.
-        identity: the text that the fingerprint is a hash of.
-        model, history: SHA-256 of the model file, and of this seed's rows as CSV.
+        fingerprint: hash of `identity`.
+        identity: canonical JSON of all that determines the result.
+        model, history: SHA-256 of the model file and of this seed's rows as CSV.
     """
 
     fingerprint: str
@@ -61,7 +61,7 @@ class Seed:
 
 @dataclass(frozen=True)
 class Summary:
-    """The content of `summary.json`: the variant's fingerprint, and each seed by its number."""
+    """The content of `summary.json`: the variant's fingerprint and, by seed, the results."""
 
     fingerprint: str
     seeds: dict[int, Seed]
@@ -78,17 +78,17 @@ class Summary:
 
     @classmethod
     def parse(cls, text: str | bytes) -> Summary:
-        """Read what `text` returned.
+        """Parse what `text` returned.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: it is not a summary.
         """
         try:
             content = json.loads(text)
             seeds = {int(number): Seed(**seed) for number, seed in content["seeds"].items()}
             return cls(content["fingerprint"], seeds)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no summary of a training ({error})") from None
+            raise ValueError(f"not a summary of a training ({error})") from None
 
     @classmethod
     def read(cls, path: Path) -> Summary:
@@ -103,7 +103,7 @@ def describe(identity: str, model: Path, rows: Sequence[Row]) -> Seed:
 
 
 def write(folder: Path, seeds: Mapping[int, Seed], rows: Mapping[int, Sequence[Row]]) -> None:
-    """Write summary and history of a variant whose models are in `folder`, by number of seed."""
+    """Write summary and history of a variant, by seed, into the `folder` that has its models."""
     fingerprint = of_variant({number: seed.fingerprint for number, seed in seeds.items()})
     summary = Summary(fingerprint, dict(seeds))
     (folder / SUMMARY).write_text(summary.text(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A variant's training: one graph, and one seed after the other through it."""
+"""Train the seeds of a variant one after the other, in one graph."""
 
 from __future__ import annotations
 
@@ -19,47 +19,53 @@ EachEpoch = Callable[[Row, float], None]
 
 
 def scaled(split: Split) -> tuple[Any, Any]:
-    """Return pixels between 0 and 1 as the notebook has them, float32 of shape (n, 28, 28), and
-    labels, uint8 of shape (n,), as tensors."""
+    """Return two tensors: pixels in [0, 1] as in the notebook, float32 of shape (n, 28, 28), and
+    labels, uint8 of shape (n,)."""
     return tf.cast(split.images, tf.float32) / np.float32(255), tf.constant(split.labels)
 
 
 class Trainer:
-    """Trains the seeds of a variant; `network` is that of the last one.
+    """Trains the seeds of a variant; `network` is the one trained last.
 
     Args:
         variant: the resolved parameters.
-        data: the prepared data; its test split is not looked at.
+        data: the prepared data of any seed; the test split is not used.
     """
 
     def __init__(self, variant: Variant, data: Prepared) -> None:
-        self.variant, self.rows = variant, len(data.train.labels)
+        self.variant, self.data = variant, data
         self.network, optimizer = layers.seeded(variant, seed=0)
         train, batch_size = scaled(data.train), variant.train.batch_size
         self.trainer = epoch.compiled(self.network, optimizer, *train, batch_size)
         self.validation = scaled(data.validation)
 
-    def train(self, seed: int, source: Path | None, file: Path, each_epoch: EachEpoch) -> list[Row]:
+    def train(
+        self, seed: int, data: Prepared, source: Path | None, file: Path, each_epoch: EachEpoch
+    ) -> list[Row]:
         """Train one seed and return its history.
 
         Args:
-            seed: decides initial weights, order of rows and Dropout.
-            source: the model whose hidden layers it begins with.
-            file: the history is added to this CSV as it comes about.
-            each_epoch: is told of each epoch and its seconds.
+            seed: determines initial weights, order of rows and Dropout.
+            data: the splits that this seed sees, of the same sizes for every seed.
+            source: the model whose hidden layers the network starts from.
+            file: the CSV to which each epoch's row is added.
+            each_epoch: called with each epoch's row and its seconds.
         """
+        if data is not self.data:  # `prepare.split: per_seed`
+            self.trainer.use(*scaled(data.train))
+            self.data, self.validation = data, scaled(data.validation)
         network, optimizer = layers.seeded(self.variant, seed)
         if source:
             layers.take_over(network, model_file.load(source))
         epoch.restart(self.trainer, network, optimizer)
-        order = epoch.orders(self.rows, self.variant.train.epochs, seed)
+        order = epoch.orders(len(data.train.labels), self.variant.train.epochs, seed)
         log = Log(seed, file, each_epoch)
         epoch.fit(self.trainer, order, self.validation, [log])
         return log.rows
 
 
 class Log(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps a row an epoch, writes it to a file and passes it on."""
+    """Keeps one row per epoch, writes it to a file and passes it on."""
 
     def __init__(self, seed: int, file: Path, each_epoch: EachEpoch) -> None:
         super().__init__()
@@ -71,7 +77,7 @@ class Log(keras.callbacks.Callback):  # type: ignore[misc]
         self.begin = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keep, write and pass on what Keras measured."""
+        """Keep, write and pass on Keras' metrics."""
         seconds = time.perf_counter() - self.begin
         metrics = {name: shortest((logs or {})[name]) for name in history.METRICS}
         row = Row(seed=self.seed, epoch=epoch + 1, **metrics)  # type: ignore[typeddict-item]
@@ -81,5 +87,5 @@ class Log(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def shortest(value: float) -> float:
-    """Return the shortest decimal number that is this 32-bit float: 0.86475, not 0.8647500276."""
+    """Return the shortest decimal with the same 32-bit float: 0.86475, not 0.8647500276."""
     return float(str(np.float32(value)))

@@ -1,7 +1,7 @@
-"""What a training reads, resolved: typed values of `params.yaml` with every default.
+"""The values of `params.yaml` that a training reads: typed, resolved, with every default.
 
-These values are part of the fingerprint, and these defaults can change a bit: so they stand in the
-training room. The whole of `params.yaml`, and the words of its complaints, are in `stages.params`.
+They are part of the fingerprint, and a default can change a bit, so they belong to this room.
+`stages.params` has the rest of `params.yaml` and the messages about mistakes in it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ T = TypeVar("T")
 
 
 def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    """Return the same values, if no two are equal (0 and 0.0 are)."""
+    """Return `values`; raise an error if two are equal (0 and 0.0 are)."""
     for i, value in enumerate(values):
         if value in values[:i]:
             raise PydanticCustomError("not_distinct", "{value} twice", {"value": value})
     return values
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # safe in a shell and as a folder
+Name = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]*$")
+]  # safe in a shell and as the name of a folder
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -30,13 +32,13 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):
-    """A section of `params.yaml`: nothing unknown, nothing converted, nothing changed later."""
+    """A section of `params.yaml`: no unknown keys, no conversions, no changes after loading."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
 
 
 class Libraries(Section):
-    """Versions of the libraries whose arithmetic ends up in a result."""
+    """Versions of the libraries whose arithmetic determines a result."""
 
     tensorflow: str
     keras: str
@@ -45,7 +47,7 @@ class Libraries(Section):
 
 
 class Activation(Section):
-    """Sigmoid, tanh, ReLU, or linear: an activation without parameters."""
+    """An activation without parameters."""
 
     name: Literal["linear", "sigmoid", "tanh", "relu"]
 
@@ -79,7 +81,7 @@ class Network(Section):
 
 
 class NetworkChanges(Network):
-    """Any of `network`'s keys. The defaults are never read: only what is written counts."""
+    """Any of the keys of `network`. Only written keys count: the defaults are never read."""
 
     hidden: Hidden = Field(default=(), strict=False)
     activation: AnyActivation = Activation(name="linear")
@@ -88,7 +90,7 @@ class NetworkChanges(Network):
 
 
 class Train(Section):
-    """How long, in which steps, and how often each variant is trained."""
+    """Epochs, batch size and seeds, the same for all variants."""
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
@@ -96,14 +98,14 @@ class Train(Section):
 
 
 class Optimizer(Section):
-    """What all of Keras' optimizers have. The subclasses spell out Keras' defaults, so that a
-    run's parameters are complete and do not change with Keras; a test compares the two."""
+    """The value that every optimizer has. The subclasses repeat Keras' defaults, so that a run's
+    parameters are complete and do not change with Keras; a test compares the two."""
 
     learning_rate: Rate
 
 
 class SGD(Optimizer):
-    """Gradient descent; with momentum, and Nesterov's look ahead."""
+    """Gradient descent, optionally with momentum and Nesterov's variant of it."""
 
     kind: Literal["SGD"] = Field(alias="class")
     momentum: Fraction = 0.0
@@ -111,7 +113,7 @@ class SGD(Optimizer):
 
     @model_validator(mode="after")
     def nesterov_needs_momentum(self) -> SGD:
-        """Keras takes `nesterov` without momentum and does nothing with it."""
+        """Refuse `nesterov` without momentum, which Keras accepts and ignores."""
         if self.nesterov and self.momentum == 0:
             raise PydanticCustomError("nesterov_alone", "nesterov without momentum")
         return self
@@ -162,14 +164,14 @@ Dropout = Annotated[int | float, Field(ge=0, lt=1)]
 
 
 class Base(Section):
-    """What studies start from, with `network` and `train`."""
+    """The optimizer and dropout that studies start from, besides `network`."""
 
     optimizer: Name  # a key of `optimizers`
     dropout: Dropout
 
 
 class Study(Section):
-    """A variant of a study: the base, but for what is written here. As in `NetworkChanges`, the
+    """A variant of a study: the base with the changes written here. As in `NetworkChanges`, the
     defaults are never read."""
 
     study: Name
@@ -179,21 +181,21 @@ class Study(Section):
 
 
 class Reusing(Study):
-    """A variant whose hidden layers begin as those of a trained one, seed by seed."""
+    """A variant whose hidden layers start from those of a trained variant, seed by seed."""
 
     source: str  # a variant's name
-    trainable: bool  # false: they stay as they are
+    trainable: bool  # false: they stay frozen
 
 
 class Reuse(Section):
-    """The variant whose hidden layers are taken over, and whether they go on learning."""
+    """The variant whose hidden layers are reused, and whether they are trained further."""
 
     source: str
     trainable: bool
 
 
 class Variant(Section):
-    """One thing to train, with everything resolved: what a DVC stage and an MLflow run are of."""
+    """A variant with every value resolved; it has one DVC stage and one MLflow run."""
 
     name: str
     stage: str
@@ -206,7 +208,7 @@ class Variant(Section):
     reuse: Reuse | None = None
 
     def values(self) -> dict[str, Any]:
-        """All that is resolved, by the names of `params.yaml`, without what it is called."""
+        """Return all resolved values by the names of `params.yaml`, without the variant's name."""
         names = {"name", "stage", "study"}
         return self.model_dump(mode="json", by_alias=True, exclude=names, exclude_none=True)
 
@@ -226,13 +228,13 @@ class Trainings(Section):
     reuse: dict[Name, Reusing]
 
     def variants(self) -> list[Variant]:
-        """Every variant of the pipeline: the grid, then the studies, as `params.yaml` has them."""
+        """Return every variant of the pipeline: the grid, then the studies, in the file's order."""
         grid = [self.grid(o, d) for o in self.optimizers for d in self.dropouts]
         studies = [self.changed(name, study) for name, study in self.studies.items()]
         return grid + studies + [self.changed(name, study) for name, study in self.reuse.items()]
 
     def grid(self, optimizer: str, dropout: float) -> Variant:
-        """The variant of one of `optimizers` and one of `dropouts`."""
+        """Return the variant of one of `optimizers` and one of `dropouts`."""
         name = f"{optimizer}-{dropout}"
         return self.resolved(
             name=name,
@@ -244,7 +246,7 @@ class Trainings(Section):
         )
 
     def changed(self, name: str, study: Study) -> Variant:
-        """The base with the changes of a study's variant."""
+        """Return a study's variant: the base with its changes."""
         written = study.model_fields_set
         reuse = None
         if isinstance(study, Reusing):
@@ -262,6 +264,6 @@ class Trainings(Section):
         )
 
     def resolved(self, **values: Any) -> Variant:
-        """A variant with what is the same for all."""
+        """Return a variant, adding the values that all variants share."""
         libraries = self.libraries.model_dump(by_alias=True, exclude={"scikit_learn"})
         return Variant(train=self.train, libraries=libraries, **values)

@@ -26,9 +26,11 @@ if not address:
     itself(alone)
 if any(word == "--force" or (word == "-f" and name == "dvc") for word in arguments):
     itself(alone | {"PATH": ":".join(path)})  # what it runs looks at the programs above
-if name == "python" and not (
-    arguments[:1] == ["-m"] and arguments[1].startswith(("stages.", "dvc"))
-):
+flag, program, *_ = [*arguments, "", ""]
+known = (flag == "-m" and program.startswith(("stages.", "dvc"))) or (
+    flag == "-P" and program.endswith("/stages/repro/preloaded.py")
+)
+if name == "python" and not known:
     itself(dict(os.environ))
 if os.environ.get("PYTHONPATH", "") != os.environ.get("TESTS_PYTHONPATH", ""):
     itself(alone | {"PATH": ":".join(path)})

@@ -111,8 +111,12 @@ def run(request: dict[str, Any], streams: list[int]) -> None:
         import_module("coverage").process_startup(force=True)
     name, arguments = request["name"], request["arguments"]
     if name == "python":
-        sys.path.insert(0, os.getcwd())
-        _, name, *arguments = arguments  # -m
+        flag, name, *arguments = arguments
+        if flag == "-P":
+            sys.argv = [name, *arguments]
+            runpy.run_path(name, run_name="__main__")
+            sys.exit()
+        sys.path.insert(0, os.getcwd())  # -m
     if name == "branchmark":  # the script of this project's own environment, wherever it is called
         sys.path.insert(0, os.environ["TESTS_ROOT"])
         name = "stages.cli"

@@ -126,7 +126,8 @@ def trained(names: list[str]) -> Hashes:
                 continue
             source = Path(folder, f"{each.reuse.source}.keras") if each.reuse else None
             trainer = Trainer(each, prepared)
-            rows = trainer.train(SEED, source, Path(folder, f"{name}.csv"), lambda *_: None)
+            file = Path(folder, f"{name}.csv")
+            rows = trainer.train(SEED, prepared, source, file, lambda *_: None)
             model_file.save(trainer.network, Path(folder, f"{name}.keras"))
             hashes[name] = {
                 **layer_by_layer(trainer.network, pixels),

@@ -147,8 +147,8 @@ def test_the_gradient_of_its_square_root_is_the_right_one() -> None:
         ("AMD64", {"AVX2", "FMA3"}, None),
         ("x86_64", {"AVX", "FMA3"}, "its CPU lacks AVX2"),
         ("x86_64", set(), "its CPU lacks AVX2 and FMA3"),
-        ("aarch64", {"NEON"}, "it is no x86-64 machine (aarch64)"),
-        ("arm64", {"AVX2", "FMA3"}, "it is no x86-64 machine (arm64)"),
+        ("aarch64", {"NEON"}, "it is not an x86-64 machine (aarch64)"),
+        ("arm64", {"AVX2", "FMA3"}, "it is not an x86-64 machine (arm64)"),
     ],
 )
 def test_another_arithmetic_is_told(

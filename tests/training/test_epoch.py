@@ -140,3 +140,19 @@ def test_the_defaults_in_the_schema_are_those_of_keras(kind: str) -> None:
     theirs = getattr(keras.optimizers, kind)(learning_rate=0.125).get_config()
     for name, value in ours.model_dump(exclude={"kind"}).items():
         assert theirs[name] == value, name
+
+
+def test_a_seed_with_rows_of_its_own_shares_the_graph_and_gets_the_bits_of_plain_fit(
+    data: Any,
+) -> None:
+    variant, others = PARAMS.grid("adam", 0.3), (1 - data[0], (data[1] + 1) % 10)
+    network, optimizer = fresh(variant, 1)
+    trainer = epoch.compiled(network, optimizer, *others, BATCH)
+    epoch.fit(trainer, epoch.orders(ROWS, EPOCHS, 1), others, [])
+    graph = trainer.train_function
+    epoch.restart(trainer, *fresh(variant, 2))
+    trainer.use(*data)
+    order = epoch.orders(ROWS, EPOCHS, 2)
+    epoch.fit(trainer, order, data, [])
+    assert trainer.train_function is graph
+    assert_same_bits(network, plain(variant, order, data)[0])
