@@ -9,11 +9,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from ruamel.yaml import YAML
 
 from tests import preloaded
@@ -103,6 +104,22 @@ class Project:
         return subprocess.run(
             command, cwd=cwd or self.root, env=variables, capture_output=True, text=True
         )
+
+    def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
+        """A command that goes on meanwhile, in a session of its own, with one output."""
+        return subprocess.Popen(
+            command, cwd=self.root, env=self.env() | preloaded.env() | env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def programs(self, name: str = "") -> list[psutil.Process]:
+        """The programs at work in the project's folder, or those of one module."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # it ended meanwhile
+                if process.cwd() == str(self.root) and name in ("", process.name()):
+                    found.append(process)
+        return found
 
     def ok(self, *command: str, cwd: Path | None = None, **env: str) -> str:
         """What a command prints; it must succeed."""

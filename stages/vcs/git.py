@@ -6,33 +6,54 @@ error and never "nothing". If something simply does not exist, `find` returns No
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
 from stages.core.errors import UserError
 from stages.core.untrusted import LARGEST
 
 # Override the user's settings where no option of a command can
 SETTINGS = ("-c", "core.quotePath=true", "-c", "diff.suppressBlankEmpty=false")
-AT_ONCE = 8 * LARGEST  # bytes that are read into memory at a time
 
 
 class GitError(UserError):
     """git could not do what was asked; the text is git's own message."""
 
 
-def run(
-    *arguments: str, cwd: Path | None = None, stdin: bytes | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """Run git and return its result, whatever its exit code; raise GitError if there is no git."""
+@contextmanager
+def started(*arguments: str, cwd: Path | None = None) -> Iterator[Any]:
+    """Run git with pipes for its streams while the block runs; kill it if the block fails.
+
+    Raises:
+        GitError: there is no git.
+    """
     try:
-        return subprocess.run(
-            ["git", *SETTINGS, *arguments], cwd=cwd, input=stdin, capture_output=True
+        process = subprocess.Popen(
+            ["git", *SETTINGS, *arguments], cwd=cwd, stdin=PIPE, stdout=PIPE, stderr=PIPE
         )
     except FileNotFoundError as error:
         what = "git is not installed" if error.filename == "git" else f"{cwd}: no such folder"
         raise GitError(what) from None
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
+def run(
+    *arguments: str, cwd: Path | None = None, stdin: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git and return its result, whatever its exit code; raise GitError if there is no git."""
+    with started(*arguments, cwd=cwd) as process:
+        output, errors = process.communicate(stdin)
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
 def git(*arguments: str, cwd: Path | None = None, stdin: bytes | None = None) -> str:
@@ -60,46 +81,30 @@ def own_file(name: str) -> Path:
 
 
 def blobs(shas: Iterable[str], largest: int = LARGEST) -> Iterator[tuple[str, bytes | None]]:
-    """Yield the hash and content of each object, with None for content of more than `largest`
-    bytes. A few git processes read them all, at most `AT_ONCE` bytes at a time.
+    """Yield the hash and content of each object, one at a time, with None for content of more than
+    `largest` bytes. One git process reads them, and another one after each that is too large.
 
     Raises:
         GitError: an object is missing, or git fails.
     """
-    wanted = list(dict.fromkeys(shas))
-    sizes = {}
-    stdin = "".join(f"{sha}\n" for sha in wanted).encode()
-    answers = git("cat-file", "--batch-check", stdin=stdin).split("\n") if wanted else []
-    for sha, answer in zip(wanted, answers, strict=True):
-        if len(fields := answer.split()) != 3:  # "<sha> missing"
-            raise GitError(f"git: object {sha} is missing; `git fsck` tells what else is")
-        sizes[sha] = int(fields[2])
-    batch: list[str] = []
-    total = 0
-    for sha in wanted:
-        if sizes[sha] > largest:
-            yield sha, None
-            continue
-        if total + sizes[sha] > AT_ONCE:
-            yield from contents(batch, sizes)
-            batch, total = [], 0
-        batch.append(sha)
-        total += sizes[sha]
-    yield from contents(batch, sizes)
-
-
-def contents(shas: list[str], sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
-    """Yield the hash and content of objects of known sizes, read by one git process."""
-    if not shas:
-        return
-    result = run("cat-file", "--batch", stdin="".join(f"{sha}\n" for sha in shas).encode())
-    if result.returncode:
-        raise failure(("cat-file",), result)
-    begin = 0
-    for sha in shas:
-        begin = result.stdout.index(b"\n", begin) + 1
-        yield sha, result.stdout[begin : begin + sizes[sha]]
-        begin += sizes[sha] + 1
+    waiting = list(dict.fromkeys(shas))[::-1]
+    while waiting:
+        with started("cat-file", "--batch") as process:
+            while waiting:
+                sha = waiting.pop()
+                with suppress(BrokenPipeError):  # it has ended: it says why below
+                    os.write(process.stdin.fileno(), f"{sha}\n".encode())
+                answer = process.stdout.readline()
+                if not answer:
+                    said = subprocess.CompletedProcess((), 1, stderr=process.stderr.read())
+                    raise failure(("cat-file",), said)
+                if len(fields := answer.split()) != 3:  # "<sha> missing"
+                    raise GitError(f"git: object {sha} is missing; `git fsck` tells what else is")
+                if int(fields[2]) > largest:
+                    process.kill()  # it would write all of it
+                    yield sha, None
+                    break
+                yield sha, process.stdout.read(int(fields[2]) + 1)[:-1]
 
 
 def text(output: bytes) -> str:

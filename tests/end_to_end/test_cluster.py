@@ -17,6 +17,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from tests import preloaded
 from tests.end_to_end.after_sync import assert_whole
 from tests.end_to_end.test_repro import fresh, state
 from tests.end_to_end.tracking_server import Server
@@ -90,6 +91,12 @@ class Cluster:
         scratch = ("--local-directory", str(self.folder / f"{name}-scratch"))
         _, _, *options = self.here("dask worker")
         options += ["--name", name, "--nthreads", "1", *scratch]
+        # The programs of its stages are preloaded; it is itself a real one
+        programs = preloaded.env()
+        python = Path(programs["PATH"].split(os.pathsep)[0], "python")
+        env |= programs | {
+            "DASK_DISTRIBUTED__WORKER__PRELOAD": f"import sys; sys.executable = {str(python)!r}"
+        }
         self.start(name, clone, *options, program="worker", **env)
         until(lambda: b"Registered to" in self.log(name), 60, f"{name} does not start")
         return clone
@@ -172,11 +179,7 @@ def test_a_worker_killed_in_mid_stage_changes_nothing_in_what_the_head_ends_with
         env = {"MLFLOW_TRACKING_URI": server.uri}
         cluster.worker("w1")
         cluster.worker("w2")
-        head = subprocess.Popen(
-            ["branchmark", "repro", "--cluster", cluster.address],
-            cwd=project.root, env=project.env() | env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        head = project.start("branchmark", "repro", "--cluster", cluster.address, **env)
         until(lambda: training(cluster, "w1"), 120, "w1 trains nothing")
         assert cluster.left("w1")
         cluster.kill("w1")
@@ -202,9 +205,7 @@ def test_a_head_killed_and_restarted_trains_nothing_twice(
 ) -> None:
     clone = cluster.worker("w1")
     command = ["branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0", "study"]
-    head = subprocess.Popen(
-        command, cwd=project.root, env=project.env(), stdout=subprocess.PIPE, text=True
-    )
+    head = project.start(*command)
     assert head.stdout
     while "train@sgd-0.0: done" not in head.stdout.readline():
         assert head.poll() is None
@@ -233,10 +234,7 @@ def test_a_stage_that_no_head_waits_for_any_more_is_ended(
     project.commit("a minute")
     project.git("push", "--quiet", "origin", "main")
     cluster.worker("w1")
-    head = subprocess.Popen(
-        ["branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0"],
-        cwd=project.root, env=project.env(), stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    head = project.start("branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0")
     until(lambda: training(cluster, "w1"), 120, "nothing is trained")
     head.send_signal(number)
     head.wait(120)
@@ -258,11 +256,7 @@ def test_results_that_cannot_be_pushed_stay_with_the_worker_until_they_can(
     (tmp_path / "kept").rename(storage)
 
     # It goes away while a training runs
-    head = subprocess.Popen(
-        ["branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0"],
-        cwd=project.root, env=project.env(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    head = project.start("branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0")
     until(lambda: training(cluster, "w1"), 120, "nothing is trained")
     storage.rename(tmp_path / "kept")
     storage.write_text("no folder")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -60,32 +59,23 @@ def stage(
     """Run a stage's program with the store at `uri`; `during` is called when it has begun."""
     for name in project.tree(outputs):
         (project.root / name).unlink()
+    used = project.root / ".dvc/tmp/schedstat"
     begin = time.perf_counter()
-    process = subprocess.Popen(
-        ["python", "-m", *(module or ("stages.train", f"train@{VARIANT}", "--force"))],
-        cwd=project.root,
-        env=project.env() | {"MLFLOW_TRACKING_URI": uri},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = project.start(
+        "python", "-m", *(module or ("stages.train", f"train@{VARIANT}", "--force")),
+        MLFLOW_TRACKING_URI=uri, TESTS_SCHEDSTAT=str(used),
+    )  # fmt: skip
     during()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    waited = time.perf_counter() - begin - busy(process.pid)
     lines, _ = process.communicate()
+    waited = time.perf_counter() - begin - busy(used)
     said = "".join(line for line in lines.splitlines(True) if not line.startswith("seed "))
     return Outcome(waited, said, process.returncode, project.tree(outputs))
 
 
-def busy(pid: int) -> float:
-    """The seconds in which a process had work to do, whether it got a processor for it or not.
-
-    What a busy machine takes longer is no outage. Only Linux tells.
-    """
-    told = Path(f"/proc/{pid}/schedstat")
-    if not told.exists():
-        return 0.0
-    running, queued, _ = told.read_text().split()
+def busy(schedstat: Path) -> float:
+    """The seconds in which a program had work to do, whether it got a processor for it or not: what
+    a busy machine takes longer is no outage."""
+    running, queued, _ = schedstat.read_text().split()
     return (int(running) + int(queued)) / 1e9
 
 

@@ -12,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.processes import until
@@ -136,14 +135,11 @@ def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_ti
     project: Project, number: signal.Signals
 ) -> None:
     before = state(project)
-    process = subprocess.Popen(
-        [*REPRO, "--force", "study", "train"], cwd=project.root, env=project.env(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    process = project.start(*REPRO, "--force", "study", "train")
     while len(list((project.root / "runs").glob("*.partial"))) < 2:
         assert process.poll() is None
         time.sleep(0.01)
-    below = psutil.Process(process.pid).children(recursive=True)
+    below = project.programs()
     process.send_signal(number)
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 128 + number, said

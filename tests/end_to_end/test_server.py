@@ -236,13 +236,6 @@ def proxy(page: Page) -> Path:
     return file
 
 
-def start(project: Project, env: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        ["branchmark", "sync", *arguments], cwd=project.root, env=project.env() | env,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
 def meanwhile(server: Server, insert: str, values: list[Any], call: Callable[[], Any]) -> None:
     """`call` while another process adds a row, which is there as soon as `call` waits for it."""
     import psycopg
@@ -305,7 +298,8 @@ def test_two_peoples_sync_at_once_do_no_harm_and_no_password_is_kept_anywhere(
 
     # Both make every run
     said = ""
-    for process in [start(alice, mine), start(bob, his)]:
+    command = ("branchmark", "sync")
+    for process in [alice.start(*command, **mine), bob.start(*command, **his)]:
         out, _ = process.communicate(timeout=300)
         assert process.returncode == 0, out
         said += out

@@ -363,9 +363,7 @@ def test_a_sync_killed_midway_is_carried_on_by_the_next_one_with_nothing_twice(
         return False
 
     for count in (2, 8, 15):
-        sync = subprocess.Popen(
-            ["branchmark", "sync"], cwd=project.root, env=project.env(), stdout=subprocess.PIPE
-        )
+        sync = project.start("branchmark", "sync")
         until(partial(recorded, count), 120, "nothing is restored")
         sync.kill()
         sync.communicate()

@@ -3,9 +3,10 @@ tests start hundreds of programs.
 
 A server (`server.py`) imports the libraries, but nothing of this project, and forks for each
 program. `python`, `dvc` and `branchmark` on the PATH of a test are a client (`client.py`) that
-hands over its arguments, environment and streams, and ends as the program does. Some programs run
-as they are: those with `--force`, which a stage reads off the programs above it, those with another
-PYTHONPATH, and all that a test starts with `Project.env()`.
+hands over its arguments, environment and streams, and ends as the program does; the program has the
+name of its module (`ps -o comm`), and its usage is written to the file that TESTS_SCHEDSTAT names.
+Some programs run as they are: `dvc` with `--force`, which a stage reads off the programs above it,
+those with another PYTHONPATH, and all that a test starts with `Project.env()`.
 """
 
 from __future__ import annotations

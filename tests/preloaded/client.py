@@ -24,9 +24,9 @@ def itself(env: dict[str, str]) -> None:
 alone = {key: value for key, value in os.environ.items() if key != "TESTS_SERVER"}
 if not address:
     itself(alone)
-if any(word == "--force" or (word == "-f" and name == "dvc") for word in arguments):
+if name == "dvc" and {"--force", "-f"} & {*arguments} and "BRANCHMARK_FORCE" not in os.environ:
     itself(alone | {"PATH": ":".join(path)})  # what it runs looks at the programs above
-flag, program, *_ = [*arguments, "", ""]
+flag, program = [*arguments, "", ""][:2]
 known = (flag == "-m" and program.startswith(("stages.", "dvc"))) or (
     flag == "-P" and program.endswith("/stages/repro/preloaded.py")
 )
