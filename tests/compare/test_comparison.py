@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from stages.evaluation.results import Result
 from stages.evaluation.verdicts import DIVERGED, UNKNOWN, WORSE
 from stages.training.result import digest
 from stages.vcs import refs
+from tests import preloaded
 
 YML = YAML()
 SEEDS = [1, 2, 3, 4, 5]
@@ -123,8 +124,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 def branchmark(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    program = str(Path(sys.executable).parent / "branchmark")
-    return subprocess.run([program, *arguments], cwd=cwd, capture_output=True, text=True)
+    return subprocess.run(
+        ["branchmark", *arguments], cwd=cwd, env=os.environ | preloaded.env(),
+        capture_output=True, text=True,
+    )  # fmt: skip
 
 
 def verdicts(base: str | None, head: str | None) -> dict[tuple[str, str], str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from stages.tracking import liveness
 from tests.end_to_end.after_sync import assert_whole
 from tests.project import Project
 
-BRANCHMARK = (sys.executable, "-m", "stages.cli")
+BRANCHMARK = ("python", "-m", "stages.cli")
 DIVERGED = {"sgd-0.0", "sgd-0.3"}
 WRITER = {*liveness.TAGS, "cpu", "restored", "commit", "mlflow.user", "mlflow.source.git.commit"}
 

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,11 @@ def live_on(project: Project, branch: str) -> set[str]:
 
 def held_by(project: Project, revision: str) -> set[str]:
     """The fingerprints of a revision's outputs, by DVC's own means."""
+    return read_by_dvc(project, project.git("rev-parse", revision).strip())
+
+
+@cache
+def read_by_dvc(project: Project, revision: str) -> set[str]:
     lock = project.git("show", f"{revision}:dvc.lock")
     names = {line.split("runs/")[1] for line in lock.splitlines() if "- path: runs/" in line}
     program = f"""

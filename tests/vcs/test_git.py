@@ -23,7 +23,7 @@ def test_a_missing_object_and_a_folder_that_is_no_repository_are_errors(
     repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sha = stored("there")
-    with pytest.raises(GitError, match="object 0{40} is missing"):
+    with pytest.raises(GitError, match=r"object 0{40} is missing"):
         list(blobs([sha, "0" * 40]))
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     with pytest.raises(GitError, match="not a git repository"):
