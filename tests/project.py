@@ -115,10 +115,11 @@ class Project:
     def programs(self, name: str = "") -> list[psutil.Process]:
         """The programs at work in the project's folder, or those of one module."""
         found = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):  # it ended meanwhile
-                if process.cwd() == str(self.root) and name in ("", process.name()):
-                    found.append(process)
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, psutil.Error):  # it ended meanwhile
+                named = not name or (folder / "comm").read_text() == f"{name}\n"
+                if named and os.readlink(folder / "cwd") == str(self.root):
+                    found.append(psutil.Process(int(folder.name)))
         return found
 
     def ok(self, *command: str, cwd: Path | None = None, **env: str) -> str:

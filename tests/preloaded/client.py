@@ -61,8 +61,9 @@ server.sendall(json.dumps(request).encode() + b"\n")
 answers = server.makefile()
 process = int(answers.readline())
 for number in numbers:
-    if number not in ignored:
-        signal.signal(number, lambda number, _: os.kill(process, number))
+    if number not in ignored:  # Ctrl-C goes to a whole group, so also to what the program started
+        tell = os.killpg if number == signal.SIGINT else os.kill
+        signal.signal(number, lambda number, _, tell=tell: tell(process, number))
 code = int(answers.readline() or -9)
 if code < 0:
     if -code != signal.SIGKILL:
