@@ -6,7 +6,7 @@ program. `python`, `dvc` and `branchmark` on the PATH of a test are a client (`c
 hands over its arguments, environment and streams, and ends as the program does; the program has the
 name of its module (`ps -o comm`), and its usage is written to the file that TESTS_SCHEDSTAT names.
 Some programs run as they are: `dvc` with `--force`, which a stage reads off the programs above it,
-those with another PYTHONPATH, and all that a test starts with `Project.env()`.
+those with a PYTHONPATH that is not their folder, and all that a test starts with `Project.env()`.
 """
 
 from __future__ import annotations

@@ -27,12 +27,15 @@ if not address:
 if name == "dvc" and {"--force", "-f"} & {*arguments} and "BRANCHMARK_FORCE" not in os.environ:
     itself(alone | {"PATH": ":".join(path)})  # what it runs looks at the programs above
 flag, program = [*arguments, "", ""][:2]
-known = (flag == "-m" and program.startswith(("stages.", "dvc"))) or (
-    flag == "-P" and program.endswith("/stages/repro/preloaded.py")
-)
-if name == "python" and not known:
+code_here = os.environ.get("PYTHONPATH") == os.getcwd()  # as `python -m` has it anyway
+known = {
+    "-m": program.startswith(("stages.", "dvc")),
+    "-P": program.endswith("/stages/repro/preloaded.py"),
+    "-c": code_here,
+}
+if name == "python" and not known.get(flag):
     itself(dict(os.environ))
-if os.environ.get("PYTHONPATH", "") != os.environ.get("TESTS_PYTHONPATH", ""):
+if os.environ.get("PYTHONPATH", "") != os.environ.get("TESTS_PYTHONPATH", "") and not code_here:
     itself(alone | {"PATH": ":".join(path)})
 
 server = socket.socket(socket.AF_UNIX)
@@ -60,10 +63,16 @@ socket.send_fds(server, [b"!"], [0, 1, 2])
 server.sendall(json.dumps(request).encode() + b"\n")
 answers = server.makefile()
 process = int(answers.readline())
+
+
+def tell(number: int, _: object) -> None:
+    """Pass a signal on; Ctrl-C goes to a whole group, so also to what the program started."""
+    (os.killpg if number == signal.SIGINT else os.kill)(process, number)
+
+
 for number in numbers:
-    if number not in ignored:  # Ctrl-C goes to a whole group, so also to what the program started
-        tell = os.killpg if number == signal.SIGINT else os.kill
-        signal.signal(number, lambda number, _, tell=tell: tell(process, number))
+    if number not in ignored:
+        signal.signal(number, tell)
 code = int(answers.readline() or -9)
 if code < 0:
     if -code != signal.SIGKILL:

@@ -120,7 +120,11 @@ def run(request: dict[str, Any], streams: list[int]) -> None:
             sys.argv = [name, *arguments]
             runpy.run_path(name, run_name="__main__")
             sys.exit()
-        sys.path.insert(0, os.getcwd())  # -m
+        sys.path.insert(0, os.getcwd())
+        if flag == "-c":
+            sys.argv = [flag, *arguments]
+            exec(compile(name, "<string>", "exec"), {"__name__": "__main__"})
+            sys.exit()
     if name == "branchmark":  # the script of this project's own environment, wherever it is called
         sys.path.insert(0, os.environ["TESTS_ROOT"])
         name = "stages.cli"
