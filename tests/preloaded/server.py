@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import runpy
-import select
+import selectors
 import shutil
 import signal
 import socket
@@ -35,7 +35,6 @@ MODULES = (
 
 def main(folder: str) -> None:
     """Serve until the input ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
     before = dict(os.environ)
     os.environ.update(FIXED)
     gc.disable()
@@ -50,26 +49,26 @@ def main(folder: str) -> None:
     listener.bind(f"{folder}/binding")
     listener.listen(64)
     os.rename(f"{folder}/binding", f"{folder}/socket")
-    while True:
-        ready, _, _ = select.select([listener, sys.stdin], [], [])
-        if sys.stdin in ready:
-            return
-        client, _ = listener.accept()
-        if not os.fork():
-            listener.close()
-            answer(client)
-        client.close()
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(sys.stdin, selectors.EVENT_READ)
+        waiting.register(listener, selectors.EVENT_READ, lambda: begin(listener, waiting))
+        while True:
+            for key, _ in waiting.select():
+                if key.fileobj is sys.stdin:
+                    return
+                if key in waiting.get_map().values():  # else one before it has taken it back
+                    key.data()
 
 
-def answer(client: socket.socket) -> None:
-    """Fork once more, for the program; say its number and how it ended. Without the client, it
-    is killed with all that it has started."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def begin(listener: socket.socket, waiting: selectors.BaseSelector) -> None:
+    """Fork for a client's program, say its number, and wait for its end, or for the client's."""
+    client, _ = listener.accept()
     _, streams, _, _ = socket.recv_fds(client, 1, 3)
     request = json.loads(client.makefile().readline())
     program = os.fork()
     if not program:
         client.close()
+        listener.close()
         run(request, streams)
     for stream in streams:
         os.close(stream)
@@ -77,18 +76,28 @@ def answer(client: socket.socket) -> None:
         os.setpgid(program, program)
     client.sendall(f"{program}\n".encode())
     ended = os.pidfd_open(program)
-    waiting: list[Any] = [ended, client]
-    ready, _, _ = select.select(waiting, [], [])
-    if ended not in ready:
+
+    def gone() -> None:
+        """Without the client, the program is killed with all that it has started."""
+        waiting.unregister(client)
         with suppress(ProcessLookupError):
             os.killpg(program, signal.SIGKILL)
-    if file := request["env"].get("TESTS_SCHEDSTAT"):
-        os.waitid(os.P_PID, program, os.WEXITED | os.WNOWAIT)
-        shutil.copyfile(f"/proc/{program}/schedstat", file)
-    code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
-    with suppress(OSError):
-        client.sendall(f"{code}\n".encode())
-    os._exit(0)
+
+    def tell() -> None:
+        """Say how the program ended."""
+        if file := request["env"].get("TESTS_SCHEDSTAT"):
+            shutil.copyfile(f"/proc/{program}/schedstat", file)
+        code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+        waiting.unregister(ended)
+        os.close(ended)
+        with suppress(OSError):
+            client.sendall(f"{code}\n".encode())
+        with suppress(KeyError):
+            waiting.unregister(client)
+        client.close()
+
+    waiting.register(client, selectors.EVENT_READ, gone)
+    waiting.register(ended, selectors.EVENT_READ, tell)
 
 
 def run(request: dict[str, Any], streams: list[int]) -> None:

@@ -121,8 +121,10 @@ def trained(names: list[str]) -> Hashes:
     pixels, _ = scaled(prepared.validation)
     hashes: Hashes = {}
     with tempfile.TemporaryDirectory() as folder:
+        wanted = {name: each for name, each in kinds().items() if not names or name in names}
+        sources = {each.reuse.source for each in wanted.values() if each.reuse}
         for name, each in kinds().items():
-            if names and name not in names and not any(n.startswith(f"{name}-") for n in names):
+            if name not in wanted and name not in sources:
                 continue
             source = Path(folder, f"{each.reuse.source}.keras") if each.reuse else None
             trainer = Trainer(each, prepared)
