@@ -11,8 +11,8 @@ SUPPORTED := import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v < (
 SOUND := { test -L .venv || grep -qF "$$(pwd -P)/.venv" .venv/bin/activate; } && \
   .venv/bin/python -c '$(SUPPORTED)'
 PIP := env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pip install --quiet --disable-pip-version-check
-# Test files side by side, a process a core; each keeps to itself what it trains and starts.
-PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Test files side by side; each keeps to itself what it trains and starts.
+PYTEST := python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help:  ## List the targets

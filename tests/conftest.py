@@ -53,6 +53,11 @@ for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: they often wait for servers, or for time to pass."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, and put the longest files first."""
     here = Path(__file__).parent

@@ -101,14 +101,14 @@ def test_all_sources_failing_says_what_was_tried_and_what_to_do(tmp_path: Path) 
     text = str(caught.value)
     assert "FASHION_MNIST_DIR" in text
     assert f"{tmp_path / 'a'}: no such folder" in text
-    assert f"{tmp_path}: no t10k-images-idx3-ubyte or" in text
+    assert f"{tmp_path}: it has no t10k-images-idx3-ubyte or" in text
 
 
 def test_a_folder_that_the_person_named_is_not_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path))
-    with pytest.raises(UserError, match=r"FASHION_MNIST_DIR\): no t10k-images.*correct it"):
+    with pytest.raises(UserError, match=r"FASHION_MNIST_DIR\): it has no t10k-images.*correct it"):
         fetch.first_of(sources.all_sources(), HASHES)
 
 

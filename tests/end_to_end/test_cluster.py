@@ -148,6 +148,16 @@ def project(reproduced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
+def prepared(project: Project) -> Project:
+    """The same with data, which the remote has: no worker needs to prepare them."""
+    project.ok("dvc", "repro", "prepare")
+    project.ok("dvc", "push")
+    project.commit("data")
+    project.git("push", "--quiet", "origin", "main")
+    return project
+
+
+@pytest.fixture
 def cluster(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.setenv("DASK_CONFIG", "")  # so that it is set back
     started = Cluster(tmp_path, project)
@@ -201,8 +211,9 @@ def test_a_worker_killed_in_mid_stage_changes_nothing_in_what_the_head_ends_with
 
 
 def test_a_head_killed_and_restarted_trains_nothing_twice(
-    project: Project, cluster: Cluster
+    prepared: Project, cluster: Cluster
 ) -> None:
+    project = prepared
     clone = cluster.worker("w1")
     command = ["branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0", "study"]
     head = project.start(*command)
@@ -227,8 +238,9 @@ def test_a_head_killed_and_restarted_trains_nothing_twice(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_stage_that_no_head_waits_for_any_more_is_ended(
-    project: Project, cluster: Cluster, number: signal.Signals
+    prepared: Project, cluster: Cluster, number: signal.Signals
 ) -> None:
+    project = prepared
     with project.params() as params:
         params["train"]["epochs"] = 5000
     project.commit("a minute")
@@ -242,10 +254,10 @@ def test_a_stage_that_no_head_waits_for_any_more_is_ended(
 
 
 def test_results_that_cannot_be_pushed_stay_with_the_worker_until_they_can(
-    project: Project, cluster: Cluster, tmp_path: Path
+    prepared: Project, cluster: Cluster, tmp_path: Path
 ) -> None:
+    project = prepared
     cluster.worker("w1")
-    assert repro(project, cluster, "prepare")[0] == "0"
     storage = tmp_path / "storage"
     storage.rename(tmp_path / "kept")
     storage.write_text("no folder: nothing can be written here")
