@@ -104,7 +104,7 @@ def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
     project: Project,
 ) -> None:
     with project.params() as params:
-        params["train"]["epochs"] = 1
+        params["optimizers"]["adam"]["learning_rate"] = 0.002
     taken = project.root / "runs/adam-0.0.partial"
     taken.mkdir()
     holder = os.open(taken, os.O_RDONLY)
