@@ -118,7 +118,7 @@ def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
     assert "another process is writing it" in result.stdout  # the stage's own output
     assert "not begun: reuse@reused_frozen, evaluate, plot" in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
-    assert project.stale() == {"train@adam-0.0", "reuse@reused_frozen", "evaluate"}
+    assert project.stale() == {"train@adam-0.0", "reuse@reused_frozen", "evaluate", "plot"}
     log = project.root / ".dvc/tmp/repro/train@adam-0.0.log"
     assert "another process is writing it" in log.read_text()
 
