@@ -92,19 +92,22 @@ def blobs(shas: Iterable[str], largest: int = LARGEST) -> Iterator[tuple[str, by
         with started("cat-file", "--batch") as process:
             while waiting:
                 sha = waiting.pop()
-                with suppress(BrokenPipeError):  # it has ended: it says why below
+                with suppress(BrokenPipeError):  # it has ended, and has no answer
                     os.write(process.stdin.fileno(), f"{sha}\n".encode())
                 answer = process.stdout.readline()
-                if not answer:
-                    said = subprocess.CompletedProcess((), 1, stderr=process.stderr.read())
-                    raise failure(("cat-file",), said)
-                if len(fields := answer.split()) != 3:  # "<sha> missing"
+                if answer.endswith(b" missing\n"):
                     raise GitError(f"git: object {sha} is missing; `git fsck` tells what else is")
-                if int(fields[2]) > largest:
+                size = int(answer.split()[2]) if answer else 0
+                if size > largest:
                     process.kill()  # it would write all of it
                     yield sha, None
                     break
-                yield sha, process.stdout.read(int(fields[2]) + 1)[:-1]
+                content = process.stdout.read(size + 1)  # with a line feed at its end
+                if len(content) <= size:
+                    code, errors = process.wait(), process.stderr.read()
+                    said = subprocess.CompletedProcess((), code, stderr=errors)
+                    raise failure(("cat-file",), said)
+                yield sha, content[:-1]
 
 
 def text(output: bytes) -> str:

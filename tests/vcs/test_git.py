@@ -30,6 +30,17 @@ def test_a_missing_object_and_a_folder_that_is_no_repository_are_errors(
         list(blobs([sha]))
 
 
+def test_an_object_that_git_cannot_read_to_its_end_is_an_error_not_a_shorter_one(
+    repository: Path,
+) -> None:
+    sha = stored("".join(map(str, range(20_000))))
+    file = repository / ".git/objects" / sha[:2] / sha[2:]
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:-9_000])
+    with pytest.raises(GitError, match=r"^git cat-file: \S"):
+        list(blobs([sha]))
+
+
 def test_without_git_an_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(GitError, match="git is not installed"):
