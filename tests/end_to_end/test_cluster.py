@@ -148,13 +148,12 @@ def project(reproduced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def prepared(project: Project) -> Project:
-    """The same with data, which the remote has: no worker needs to prepare them."""
+def prepared(project: Project) -> None:
+    """Data that the remote has: no worker needs to prepare them."""
     project.ok("dvc", "repro", "prepare")
     project.ok("dvc", "push")
     project.commit("data")
     project.git("push", "--quiet", "origin", "main")
-    return project
 
 
 @pytest.fixture
@@ -210,10 +209,10 @@ def test_a_worker_killed_in_mid_stage_changes_nothing_in_what_the_head_ends_with
         server.send(signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("prepared")
 def test_a_head_killed_and_restarted_trains_nothing_twice(
-    prepared: Project, cluster: Cluster
+    project: Project, cluster: Cluster
 ) -> None:
-    project = prepared
     clone = cluster.worker("w1")
     command = ["branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0", "study"]
     head = project.start(*command)
@@ -237,10 +236,10 @@ def test_a_head_killed_and_restarted_trains_nothing_twice(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.usefixtures("prepared")
 def test_a_stage_that_no_head_waits_for_any_more_is_ended(
-    prepared: Project, cluster: Cluster, number: signal.Signals
+    project: Project, cluster: Cluster, number: signal.Signals
 ) -> None:
-    project = prepared
     with project.params() as params:
         params["train"]["epochs"] = 5000
     project.commit("a minute")
@@ -253,10 +252,10 @@ def test_a_stage_that_no_head_waits_for_any_more_is_ended(
     until(lambda: not cluster.working("w1"), 30, "the training goes on")
 
 
+@pytest.mark.usefixtures("prepared")
 def test_results_that_cannot_be_pushed_stay_with_the_worker_until_they_can(
-    prepared: Project, cluster: Cluster, tmp_path: Path
+    project: Project, cluster: Cluster, tmp_path: Path
 ) -> None:
-    project = prepared
     cluster.worker("w1")
     storage = tmp_path / "storage"
     storage.rename(tmp_path / "kept")

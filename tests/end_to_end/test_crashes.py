@@ -21,7 +21,7 @@ from tests.project import Project, yaml
 
 VARIANT, STAGE = "adam-0.3", "train@adam-0.3"
 OUTPUT = f"runs/{VARIANT}"
-POINTS = 16
+POINTS = 20
 TRAIN = ("python", "-m", "stages.train", STAGE, "--force")
 REPRO = ("dvc", "repro", "--single-item", STAGE)
 
@@ -118,9 +118,9 @@ def test_a_training_killed_at_any_moment_leaves_a_whole_output_or_none(project: 
         there = whole(project, expected)
         left += (project.root / f"{OUTPUT}.partial").exists()
         assert (project.root / "dvc.lock").read_bytes() == lock
-        if there or i in (1, 12):
+        if there or i in (1, 16):
             assert (STAGE in project.stale()) != there
-        if not there and i in (1, 12, POINTS - 1):
+        if not there and i in (1, 16, POINTS - 1):
             train_anew(project)
             assert whole(project, expected)
             assert (project.root / "dvc.lock").read_bytes() == lock

@@ -104,7 +104,7 @@ def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
     project: Project,
 ) -> None:
     with project.params() as params:
-        params["optimizers"]["adam"]["learning_rate"] = 0.002
+        params["train"]["epochs"] = 1
     taken = project.root / "runs/adam-0.0.partial"
     taken.mkdir()
     holder = os.open(taken, os.O_RDONLY)
@@ -118,7 +118,7 @@ def test_what_depends_on_a_failing_stage_is_not_begun_and_the_rest_goes_on(
     assert "another process is writing it" in result.stdout  # the stage's own output
     assert "not begun: reuse@reused_frozen, evaluate, plot" in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
-    assert project.stale() == {"train@adam-0.0", "reuse@reused_frozen", "evaluate", "plot"}
+    assert project.stale() == {"train@adam-0.0", "reuse@reused_frozen", "evaluate"}
     log = project.root / ".dvc/tmp/repro/train@adam-0.0.log"
     assert "another process is writing it" in log.read_text()
 
@@ -140,6 +140,7 @@ def test_it_ends_all_its_children_when_it_is_told_to_end_and_goes_on_the_next_ti
         assert process.poll() is None
         time.sleep(0.01)
     below = project.programs()
+    assert "stages.train" in {child.name() for child in below}
     process.send_signal(number)
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 128 + number, said
