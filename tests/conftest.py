@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,17 @@ FIRST = (
     "end_to_end/test_server.py",
     "end_to_end/test_seeds.py",
 )
+
+# A copy of the small project has a thousand files. In memory, if there is enough of it, they are
+# written in a tenth of the time that a disk needs.
+MEMORY, ENOUGH = "/dev/shm", 2 << 30  # bytes; all tests at once need less than 0.5 GB
+if (
+    "TMPDIR" not in os.environ
+    and os.path.isdir(MEMORY)
+    and shutil.disk_usage(MEMORY).free > ENOUGH
+    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+):
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 # A shell ignores Ctrl-C for what it runs in the background, and nohup ignores the terminal's end.
 # Programs inherit what is ignored, but not a handler: tests start them as a terminal would.

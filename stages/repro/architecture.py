@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,7 +83,7 @@ PROGRAMS = {
 
 @dataclass(frozen=True)
 class Code:
-    """The modules in `stages/` and what they import.
+    """Modules in `stages/` and what they import.
 
     Attributes:
         imports: for each module (a path), the project's modules that it imports.
@@ -92,11 +92,18 @@ class Code:
     imports: Mapping[str, frozenset[str]]
 
     @classmethod
-    def read(cls, root: Path = Path()) -> Code:
-        """Read every module of a project."""
+    def read(cls, root: Path = Path(), programs: Iterable[str] | None = None) -> Code:
+        """Read every module of a project, or those that these programs reach."""
         paths = [path.relative_to(root).as_posix() for path in (root / "stages").rglob("*.py")]
-        known = frozenset(paths)
-        return cls({path: imported(root / path, known) for path in sorted(paths)})
+        known, found = frozenset(paths), dict[str, frozenset[str]]()
+        begin = known if programs is None else known & {f"stages/{name}.py" for name in programs}
+        waiting = sorted(begin)
+        while waiting:
+            module = waiting.pop()
+            if module not in found:
+                found[module] = imported(root / module, known)
+                waiting += found[module]
+        return cls(dict(sorted(found.items())))
 
     def reached(self, module: str) -> dict[str, str]:
         """Return the modules that one reaches, itself included, each with its chain of imports."""
@@ -152,10 +159,17 @@ def room(module: str) -> str:
     return "" if name == "__init__" else "cli" if name == "cli" else "programs"
 
 
-def check(root: Path = Path()) -> None:
-    """Raise UserError if the table, `dvc.yaml` and the code disagree."""
-    code = Code.read(root)
-    if complaints := [*of_rooms(code), *of_pipeline(dvc.pipeline(root / dvc.PIPELINE), code)]:
+def check(root: Path = Path(), *, everything: bool = True) -> None:
+    """Raise UserError if the table, `dvc.yaml` and the code disagree.
+
+    Args:
+        root: the project's folder.
+        everything: whether to read all modules, or just those that a stage reaches.
+    """
+    stages = dvc.pipeline(root / dvc.PIPELINE)
+    run = {program for stage in stages.values() for program in programs(stage)}
+    code = Code.read(root, None if everything else run)
+    if complaints := [*of_rooms(code), *of_pipeline(stages, code)]:
         raise UserError("\n       ".join(dict.fromkeys(complaints)))
 
 

@@ -9,10 +9,10 @@ from stages.params.schema import Params
 from stages.repro import architecture
 
 
-def check(settings: Params) -> None:
-    """Raise UserError if `dvc.yaml` and the code disagree, or if an installed library does not have
-    the version that `params.yaml` records."""
-    architecture.check()
+def check(settings: Params, *, everything: bool = True) -> None:
+    """Raise UserError if `dvc.yaml` and the code (`everything`, or what the stages reach) disagree,
+    or if an installed library does not have the version that `params.yaml` records."""
+    architecture.check(everything=everything)
     for library, wanted in settings.libraries.model_dump(by_alias=True).items():
         try:
             installed = version(library)

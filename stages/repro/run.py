@@ -32,7 +32,7 @@ def repro(
     with ThreadPoolExecutor(1) as beside:  # the checks below take as long as DVC's start
         stale = beside.submit(planning.stale, targets)
         settings = params.load()
-        preflight.check(settings)
+        preflight.check(settings, everything=False)  # other code changes no output
     if cluster:
         from stages.repro.cluster import check_shared
 

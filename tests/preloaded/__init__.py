@@ -11,9 +11,7 @@ those with a PYTHONPATH that is not their folder, and all that a test starts wit
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,19 +19,18 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock
+
 HERE = Path(__file__).parent
 NAMES = ("python", "dvc", "branchmark")
 
 
 @cache
 def env() -> dict[str, str]:
-    """Start the server; return the variables with which programs are run by it."""
-    folder = Path(tempfile.mkdtemp(prefix="preloaded-"))
-    (folder / "bin").mkdir()
-    for name in NAMES:
-        program = folder / "bin" / name
-        program.write_text(f"#!{sys.executable} -IS\n{(HERE / 'client.py').read_text()}")
-        program.chmod(0o755)
+    """Start the server unless it runs; return the variables with which programs are run by it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    owner = os.getppid() if run else os.getpid()  # all processes of pytest have one server
+    folder = Path(tempfile.gettempdir(), f"preloaded-{run or owner}")
     real = Path(sys.executable).parent
     variables = {
         "PATH": f"{folder / 'bin'}{os.pathsep}{real}{os.pathsep}{os.environ['PATH']}",
@@ -41,20 +38,25 @@ def env() -> dict[str, str]:
         "TESTS_ROOT": str(HERE.parents[1]),
         "TESTS_PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
-    unmeasured = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
-    # It ends when its input does, so also when this process is killed
-    server = subprocess.Popen(
-        [sys.executable, "-P", str(HERE / "server.py"), str(folder)],
-        env=unmeasured | {"MLFLOW_DISABLE_TELEMETRY": "true"} | variables,
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )
-    atexit.register(end, server, folder)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            start(folder, owner, variables)
     return variables
 
 
-def end(server: subprocess.Popen[bytes], folder: Path) -> None:
-    """Let the server end, and remove its folder."""
-    server.communicate()
-    shutil.rmtree(folder, ignore_errors=True)
+def start(folder: Path, owner: int, variables: dict[str, str]) -> None:
+    """Start the server, which ends with the process `owner`, and write its clients."""
+    (folder / "bin").mkdir(parents=True)
+    for name in NAMES:
+        program = folder / "bin" / name
+        program.write_text(f"#!{sys.executable} -IS\n{(HERE / 'client.py').read_text()}")
+        program.chmod(0o755)
+    unmeasured = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+    server = subprocess.Popen(
+        [sys.executable, "-P", str(HERE / "server.py"), str(folder), str(owner)],
+        env=unmeasured | {"MLFLOW_DISABLE_TELEMETRY": "true"} | variables,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    server.returncode = 0  # it outlives this process: nobody here waits for it

@@ -24,20 +24,32 @@ FIXED = {
     "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3",
 }  # fmt: skip
 MODULES = (
-    "tensorflow", "keras", "pandas", "scipy.stats", "matplotlib.figure", "sklearn.model_selection",
-    "mlflow", "mlflow.tensorflow", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.artifact.local_artifact_repo", "mlflow.tracking.client", "plotly.graph_objects",
-    "psutil", "pooch", "pydantic", "requests", "rich.live", "rich.table", "ruamel.yaml", "typer",
-    "dvc.analytics", "dvc.api", "dvc.cachemgr", "dvc.cli.parser", "dvc.commands.checkout",
-    "dvc.commands.repro", "dvc.commands.status", "dvc.data_cloud", "dvc.dependency.param",
-    "dvc.repo.experiments", "dvc.repo.metrics", "dvc.repo.params", "dvc.repo.plots",
-    "dvc.repo.reproduce", "dvc.repo.stage", "dvc.stage.cache", "dvc.stage.run",
-    "dvc.utils.strictyaml", "dvc_data.index", "networkx", "pyparsing", "scmrepo.git",
+    "tensorflow", "keras", "alembic.command", "configobj", "dulwich.ignore", "dulwich.index",
+    "dulwich.worktree", "dvc._debug", "dvc.analytics", "dvc.api", "dvc.cachemgr", "dvc.cli.parser",
+    "dvc.commands.checkout", "dvc.commands.repro", "dvc.commands.status", "dvc.data_cloud",
+    "dvc.dependency.param", "dvc.dirs", "dvc.repo.artifacts", "dvc.repo.datasets",
+    "dvc.repo.experiments", "dvc.repo.graph", "dvc.repo.index", "dvc.repo.metrics",
+    "dvc.repo.open_repo", "dvc.repo.params", "dvc.repo.plots", "dvc.repo.reproduce",
+    "dvc.repo.stage", "dvc.repo.trie", "dvc.stage.cache", "dvc.stage.run", "dvc.utils.strictyaml",
+    "dvc_data.hashfile._progress", "dvc_data.hashfile.db.local", "dvc_data.hashfile.status",
+    "dvc_data.index", "dvc_data.index.checkout", "filelock", "fsspec.implementations.memory",
+    "graphlib", "matplotlib.backends.backend_agg", "matplotlib.figure", "matplotlib.style.core",
+    "mlflow", "mlflow.pyfunc", "mlflow.store.artifact.local_artifact_repo",
+    "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_workspace_store",
+    "mlflow.tensorflow", "mlflow.tracing.processor.base_mlflow", "mlflow.tracing.processor.otel",
+    "mlflow.tracking.client", "mlflow.utils.search_logged_model_utils", "networkx",
+    "opentelemetry.sdk.metrics", "pandas", "PIL.BmpImagePlugin", "PIL.GifImagePlugin",
+    "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin", "PIL.WebPImagePlugin",
+    "plotly.graph_objects", "pooch", "psutil", "pyarrow.pandas_compat", "pydantic", "pyparsing",
+    "requests", "rich.json", "rich.live", "rich.table", "ruamel.yaml", "ruamel.yaml.mergevalue",
+    "scipy.stats", "scmrepo.git", "sklearn.model_selection", "sqlalchemy.dialects.sqlite",
+    "tensorflow.keras.models", "tensorflow.keras.saving", "typer", "typer._adapters",
 )  # fmt: skip
 
 
-def main(folder: str) -> None:
-    """Serve until the input ends."""
+def main(folder: str, owner: int) -> None:
+    """Serve until the process `owner` ends, by which it need not be killed or told."""
+    ended = os.pidfd_open(owner)
     before = dict(os.environ)
     os.environ.update(FIXED)
     gc.disable()
@@ -53,11 +65,13 @@ def main(folder: str) -> None:
     listener.listen(64)
     os.rename(f"{folder}/binding", f"{folder}/socket")
     with selectors.DefaultSelector() as waiting:
-        waiting.register(sys.stdin, selectors.EVENT_READ)
+        waiting.register(ended, selectors.EVENT_READ)
         waiting.register(listener, selectors.EVENT_READ, lambda: begin(listener, waiting))
         while True:
             for key, _ in waiting.select():
-                if key.fileobj is sys.stdin:
+                if key.fileobj == ended:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    os.unlink(f"{folder}.lock")
                     return
                 if key in waiting.get_map().values():  # else one before it has taken it back
                     key.data()
@@ -168,4 +182,4 @@ def execute(name: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -88,6 +88,14 @@ def test_an_import_that_points_up_is_refused_wherever_it_stands(tmp_path: Path, 
     assert "stages/core/it.py: imports stages/vcs/it.py, and vcs is above core" in text
 
 
+def test_repro_reads_what_stages_reach_and_nothing_else(tmp_path: Path) -> None:
+    root = project(tmp_path, core="import stages.vcs.it", sync="import stages.cli", vcs="")
+    architecture.check(root, everything=False)
+    (root / "stages/training/it.py").write_text("from stages.core import it")
+    with pytest.raises(UserError, match="vcs is above core"):
+        architecture.check(root, everything=False)
+
+
 def test_what_computes_knows_no_room_but_core_and_data(tmp_path: Path) -> None:
     root = project(tmp_path, training="from stages.params import it", params="")
     assert "stages/training/it.py: imports stages/params" in complaint(root)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from stages.tracking import store
+from tests import preloaded
 
 
 @pytest.fixture
@@ -68,11 +69,18 @@ def test_an_experiment_in_a_temporary_folder_leaves_its_runs_in_the_project(
     assert store.tracking_uri() == f"sqlite:///{repository}/mlflow.db"
 
 
+def env() -> dict[str, str]:
+    """The variables of preloaded programs that start in this folder."""
+    return os.environ | preloaded.env() | {"PYTHONPATH": os.getcwd()}
+
+
 def test_many_processes_open_a_fresh_store_at_once(repository: Path) -> None:
     """Without a lock all but one of them fail, and the file may stay unusable."""
     program = "from stages.tracking.store import open_store; print(open_store()[1])"
     started = [
-        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            ["python", "-c", program], env=env(), stdout=subprocess.PIPE, text=True
+        )
         for _ in range(4)
     ]
     ids = [process.communicate(timeout=300)[0].strip() for process in started]
@@ -85,11 +93,11 @@ def test_many_processes_open_a_fresh_store_at_once(repository: Path) -> None:
 def test_a_store_killed_while_it_was_made_is_made_again(repository: Path, seconds: float) -> None:
     """Half of the tables would make the file unusable for ever."""
     program = "from stages.tracking.store import open_store; open_store()"
-    process = subprocess.Popen([sys.executable, "-c", program])
+    process = subprocess.Popen(["python", "-c", program], env=env())
     while not (repository / "mlflow.db.partial").exists() and process.poll() is None:
         time.sleep(0.005)
     time.sleep(seconds)
     process.kill()
     process.wait()
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
+    subprocess.run(["python", "-c", program], env=env(), check=True, timeout=300)
     assert not (repository / "mlflow.db.partial").exists()
