@@ -14,7 +14,7 @@ import pytest
 from tests.project import Project, yaml
 
 STAGE, OUTPUT = "train@sgd-0.0", "runs/sgd-0.0"
-EPOCHS = 150  # long enough to be killed in between
+EPOCHS = 60  # long enough to be killed in between
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -61,61 +63,76 @@ def assert_same_bits(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def both(
+def ours(
     variant: variants.Variant, data: Any, batch: int = BATCH, source: Any = None
-) -> tuple[Any, Any, Any, Any]:
-    """Train seed 1 and then seed 2 with one graph; return seed 2's network beside `fit`'s."""
+) -> tuple[Any, Any, Any]:
+    """Train seed 1 and then seed 2 with one graph; return seed 2's network, trainer and order."""
     network, optimizer = fresh(variant, 1)
     trainer = epoch.compiled(network, optimizer, data[0], data[1], batch)
     for seed in (1, 2):
         epoch.restart(trainer, *fresh(variant, seed, source))
         order = epoch.orders(ROWS, EPOCHS, seed)
         epoch.fit(trainer, order, data, [])
-    return network, trainer, *plain(variant, order, data, batch, source)
+    return network, trainer, order
+
+
+def both(
+    variant: variants.Variant, data: Any, batch: int = BATCH, source: Any = None
+) -> tuple[Any, Any]:
+    """Return our network of seed 2 beside that of `fit`, after their histories were compared."""
+    network, trainer, order = ours(variant, data, batch, source)
+    expected, history = plain(variant, order, data, batch, source)
+    for metric in ("loss", "accuracy"):
+        assert trainer.history.history[metric] == [epoch[metric][0] for epoch in history]
+    return network, expected
 
 
 @pytest.mark.parametrize("variant", GRID, ids=lambda v: v.name)
-def test_every_optimizer_and_dropout_gets_the_bits_of_plain_fit(variant: Any, data: Any) -> None:
-    network, _, expected, _ = both(variant, data)
-    assert_same_bits(network, expected)
+def test_every_optimizer_and_dropout_gets_the_bits_and_history_of_plain_fit(
+    variant: Any, data: Any
+) -> None:
+    assert_same_bits(*both(variant, data))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_kind_of_layer_gets_the_bits_of_plain_fit(name: str, data: Any) -> None:
     changed = variants.Network.model_validate({**PARAMS.network.model_dump(), **NETWORKS[name]})
     variant = PARAMS.grid("adam", 0.3).model_copy(update={"network": changed})
-    network, _, expected, _ = both(variant, data)
-    assert_same_bits(network, expected)
+    assert_same_bits(*both(variant, data))
+
+
+@pytest.fixture(scope="module")
+def trained(data: Any) -> Callable[[bool], tuple[variants.Variant, Any]]:
+    """A variant by whether it has batch normalization, and its network, trained once."""
+
+    @cache
+    def train(normalized: bool) -> tuple[variants.Variant, Any]:
+        changed = PARAMS.network.model_copy(update={"batch_normalization": normalized})
+        variant = PARAMS.grid("adam", 0.3).model_copy(update={"network": changed})
+        return variant, ours(variant, data)[0]
+
+    return train
 
 
 @pytest.mark.parametrize("trainable", [False, True], ids=["frozen", "fine-tuned"])
 @pytest.mark.parametrize("normalized", [False, True], ids=["plain", "batch_normalization"])
 def test_layers_taken_over_get_the_bits_of_plain_fit(
-    trainable: bool, normalized: bool, data: Any
+    trainable: bool, normalized: bool, trained: Any, data: Any
 ) -> None:
-    changed = PARAMS.network.model_copy(update={"batch_normalization": normalized})
-    source = PARAMS.grid("adam", 0.3).model_copy(update={"network": changed})
-    trained, *_ = both(source, data)
+    variant, source = trained(normalized)
     reuse = variants.Reuse(source="adam-0.3", trainable=trainable)
-    network, _, expected, _ = both(source.model_copy(update={"reuse": reuse}), data, source=trained)
+    network, expected = both(variant.model_copy(update={"reuse": reuse}), data, source=source)
     assert_same_bits(network, expected)
     hidden = [layer for layer in network.layers if layer.name.startswith(("hidden", "normalized"))]
     for layer in hidden:
-        before = trained.get_layer(layer.name).get_weights()
+        before = source.get_layer(layer.name).get_weights()
         same = [np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True)]
         assert all(same) != trainable  # statistics of a frozen batch normalization stay as well
 
 
 @pytest.mark.parametrize("batch", [500, 499, 1000, 7])
 def test_a_batch_size_that_does_not_divide_the_data_works_as_in_fit(batch: int, data: Any) -> None:
-    network, _, expected, _ = both(PARAMS.grid("adam", 0.3), data, batch)
-    assert_same_bits(network, expected)
-
-
-def test_the_history_is_that_of_plain_fit(data: Any) -> None:
-    _, trainer, _, expected = both(PARAMS.grid("adam", 0.3), data)
-    for metric in ("loss", "accuracy"):
-        assert trainer.history.history[metric] == [epoch[metric][0] for epoch in expected]
+    assert_same_bits(*both(PARAMS.grid("adam", 0.3), data, batch))
 
 
 def test_two_seeds_differ_and_two_trainings_of_one_seed_do_not(data: Any) -> None:
