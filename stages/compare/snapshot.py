@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,6 +29,7 @@ from stages.vcs.lockfile import Lock
 WORKING_TREE = "working tree"
 CURVES = ("variant", "seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 RESULTS, OLD_RESULTS = "reports/results", "reports/metrics.json"
+FILES = ("params.yaml", OLD_RESULTS, "reports/curves.csv", "dvc.lock")  # beside the results
 CURVES_LARGEST = 4 * LARGEST  # bytes: enough for 200 variants with 40 seeds of 40 epochs
 
 
@@ -68,10 +68,23 @@ def snapshot(revision: str | None) -> Snapshot:
     if len(name) > 7 and commit.startswith(name):
         name = commit[:7]
 
-    def read(path: str, parse: Callable[[bytes], Any], largest: int = LARGEST) -> Any:
-        content = file(commit, path, largest)
+    files: dict[str, bytes | None] = {}
+    found: dict[str, Result] = {}
+    unread: dict[str, str] = {}
+    for path, content in contents(commit):
+        if path in FILES:
+            files[path] = content
+            continue
+        variant = PurePosixPath(path).stem
         try:
-            return None if content is None else parse(content)
+            untrusted.text(variant, VARIANT, "variant", path)
+            found[variant] = Result.parse(whole(content))
+        except ValueError as error:
+            unread[variant] = f"{path}: {error}"
+
+    def read(path: str, parse: Callable[[bytes], Any]) -> Any:
+        try:
+            return parse(whole(files[path])) if path in files else None
         except ValueError as error:
             why = cut(" ".join(str(error).split()))
             raise UserError(f"{name}: its {path} cannot be read ({why})") from None
@@ -79,7 +92,6 @@ def snapshot(revision: str | None) -> Snapshot:
     settings = read("params.yaml", params_of)
     if settings is None:
         raise UserError(f"{name}: it has no params.yaml, so there is nothing to compare")
-    found, unread = of_today(commit)
     if not (found or unread):
         numbers = results.numbers(untrusted.mapping(settings.get("train")).get("seeds"))
         old = read(OLD_RESULTS, lambda text: results.parse_old(text, numbers))
@@ -88,27 +100,11 @@ def snapshot(revision: str | None) -> Snapshot:
         found, refused = old
         unread = {key: f"{OLD_RESULTS}: {why}" for key, why in refused.items()}
     said = {key: f"{key}: {name}: {why}" for key, why in unread.items()}
-    curves = read("reports/curves.csv", curves_of, CURVES_LARGEST)
+    curves = read("reports/curves.csv", curves_of)
     curves = pd.DataFrame(columns=list(CURVES)) if curves is None else curves
     lock = read("dvc.lock", lockfile.read) or Lock({}, (), ())
     said |= {why: f"dvc.lock of {name}: {why}" for why in lock.refused}
     return Snapshot(name, commit, settings, lock.stages, ordered(found, curves), curves, said)
-
-
-def of_today(commit: str) -> tuple[dict[str, Result], dict[str, str]]:
-    """Return the results by variant, and for the others by name why they cannot be read."""
-    found: dict[str, Result] = {}
-    unread: dict[str, str] = {}
-    for path, content in folder(commit, RESULTS):
-        name = PurePosixPath(path).stem
-        try:
-            untrusted.text(name, VARIANT, "variant", path)
-            if content is None:
-                raise Refused("too large, or a link out of the project")
-            found[name] = Result.parse(content)
-        except ValueError as error:
-            unread[name] = f"{path}: {error}"
-    return found, unread
 
 
 def params_of(content: bytes) -> dict[str, Any]:
@@ -148,42 +144,36 @@ def ordered(found: Mapping[str, Result], curves: pd.DataFrame) -> dict[str, Resu
     return {name: found[name] for name in names if name in found}
 
 
-def file(commit: str, path: str, largest: int) -> bytes | None:
-    """Return a file of a commit, or of the working tree if `commit` is ""; None if it is missing.
+def contents(commit: str) -> Iterator[tuple[str, bytes | None]]:
+    """Yield the path and content of each file that a snapshot is made of, one at a time.
 
-    Raises:
-        UserError: the file has more than `largest` bytes, or is a link out of the project.
+    Args:
+        commit: the commit, or "" for the working tree.
+
+    Yields:
+        None in place of the content of a file that is too large or, in the working tree, a link out
+        of the project.
     """
     if commit:
-        return refs.file(commit, path, largest)
-    there = Path(path)
-    if not there.is_file():
-        return None
-    if not there.resolve().is_relative_to(Path.cwd().resolve()):
-        raise UserError(f"{path}: a link that leads out of the project")
-    with there.open("rb") as opened:
-        content = opened.read(largest + 1)
-    if len(content) > largest:
-        raise UserError(f"{path}: larger than {largest >> 20} MB")
-    return content
-
-
-def folder(commit: str, path: str) -> Iterator[tuple[str, bytes | None]]:
-    """Yield the path and content of each JSON file in a folder; the content is None if the file is
-    too large or, in the working tree, a link out of the project."""
-    if not commit:
-        for each in sorted(Path(path).glob("*.json")):
-            content = None
-            with suppress(UserError):
-                content = file("", str(each), LARGEST)
-            yield str(each), content
+        names: dict[str, list[str]] = {}
+        for name, sha in refs.listing(commit, *refs.SAID).items():
+            if name in FILES or (name.startswith(f"{RESULTS}/") and name.endswith(".json")):
+                names.setdefault(sha, []).append(name)
+        for sha, content in blobs(names, CURVES_LARGEST):
+            yield from ((name, content) for name in names[sha])
         return
-    names: dict[str, list[str]] = {}
-    for name, sha in refs.listing(commit, *refs.SAID).items():
-        if name.startswith(f"{path}/") and name.endswith(".json"):
-            names.setdefault(sha, []).append(name)
-    for sha, content in blobs(names):
-        yield from ((name, content) for name in names[sha])
+    for path in (*map(Path, FILES), *sorted(Path(RESULTS).glob("*.json"))):
+        if path.is_file():
+            inside = path.resolve().is_relative_to(Path.cwd().resolve())
+            small = path.stat().st_size <= CURVES_LARGEST
+            yield path.as_posix(), path.read_bytes() if inside and small else None
+
+
+def whole(content: bytes | None) -> bytes:
+    """Return a content; raise Refused if there is none."""
+    if content is None:
+        raise Refused("too large, or a link out of the project")
+    return content
 
 
 def not_run(side: Snapshot) -> list[str]:
