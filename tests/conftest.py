@@ -58,6 +58,7 @@ if (
 ):
     os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
+os.environ["DVC_NO_ANALYTICS"] = "1"  # in repositories without this project's settings
 # Programs keep the modules that they compile, as they do for people: seven hundred start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

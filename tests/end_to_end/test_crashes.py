@@ -36,7 +36,7 @@ def training(project: Project, process: subprocess.Popen[str]) -> psutil.Process
     """The stage's own program, as soon as it runs; below it is what records it."""
     while not (found := project.programs("stages.train")):
         assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.005)
+        time.sleep(0.02)
     return found[0]
 
 

@@ -78,9 +78,7 @@ def test_many_processes_open_a_fresh_store_at_once(repository: Path) -> None:
     """Without a lock all but one of them fail, and the file may stay unusable."""
     program = "from stages.tracking.store import open_store; print(open_store()[1])"
     started = [
-        subprocess.Popen(
-            ["python", "-c", program], env=env(), stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen(["python", "-c", program], env=env(), stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
     ids = [process.communicate(timeout=300)[0].strip() for process in started]
