@@ -60,6 +60,7 @@ def main(folder: str, owner: int) -> None:
         with suppress(ModuleNotFoundError):  # another version: the program imports it itself
             import_module(name)
     gc.freeze()
+    gc.set_threshold(100_000)  # programs of seconds have little garbage
     gc.enable()
     use_large_pages()
     os.environ.clear()
