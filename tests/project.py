@@ -32,6 +32,8 @@ yaml = YAML()  # keeps comments and order, as a person's editor would
 class Project:
     """A git and DVC repository of its own, with real data, a real store and real commands."""
 
+    preloads = True  # whether its programs are those of `tests.preloaded`
+
     def __init__(self, root: Path) -> None:
         self.root = root
         files = self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
@@ -96,11 +98,15 @@ class Project:
         env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
         return env | {"FASHION_MNIST_DIR": str(SLICE), "MLFLOW_DISABLE_TELEMETRY": "true"}
 
+    def variables(self) -> dict[str, str]:
+        """The environment of its programs."""
+        return self.env() | (preloaded.env() if self.preloads else {})
+
     def run(
         self, *command: str, cwd: Path | None = None, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """A command in the project's folder, whatever its exit code; see `tests.preloaded`."""
-        variables = self.env() | preloaded.env() | env
+        variables = self.variables() | env
         return subprocess.run(
             command, cwd=cwd or self.root, env=variables, capture_output=True, text=True
         )
@@ -108,7 +114,7 @@ class Project:
     def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
         """A command that goes on meanwhile, in a session of its own, with one output."""
         return subprocess.Popen(
-            command, cwd=self.root, env=self.env() | preloaded.env() | env, text=True,
+            command, cwd=self.root, env=self.variables() | env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
