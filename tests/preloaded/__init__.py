@@ -28,9 +28,11 @@ NAMES = ("python", "dvc", "branchmark")
 @cache
 def env() -> dict[str, str]:
     """Start the server unless it runs; return the variables with which programs are run by it."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    owner = os.getppid() if run else os.getpid()  # all processes of pytest have one server
-    folder = Path(tempfile.gettempdir(), f"preloaded-{run or owner}")
+    if run := os.environ.get("PYTEST_XDIST_TESTRUNUID"):  # all processes of pytest share a server
+        owner, folder = os.getppid(), Path(tempfile.gettempdir(), f"preloaded-{run}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+    else:
+        owner, folder = os.getpid(), Path(tempfile.mkdtemp(prefix="preloaded-"))
     real = Path(sys.executable).parent
     variables = {
         "PATH": f"{folder / 'bin'}{os.pathsep}{real}{os.pathsep}{os.environ['PATH']}",
@@ -38,15 +40,15 @@ def env() -> dict[str, str]:
         "TESTS_ROOT": str(HERE.parents[1]),
         "TESTS_PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
+    with FileLock(folder / "lock"):
+        if not (folder / "bin").exists():
             start(folder, owner, variables)
     return variables
 
 
 def start(folder: Path, owner: int, variables: dict[str, str]) -> None:
     """Start the server, which ends with the process `owner`, and write its clients."""
-    (folder / "bin").mkdir(parents=True)
+    (folder / "bin").mkdir()
     for name in NAMES:
         program = folder / "bin" / name
         program.write_text(f"#!{sys.executable} -IS\n{(HERE / 'client.py').read_text()}")

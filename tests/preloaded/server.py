@@ -76,7 +76,6 @@ def main(folder: str, owner: int) -> None:
             for key, _ in waiting.select():
                 if key.fileobj == ended:
                     shutil.rmtree(folder, ignore_errors=True)
-                    os.unlink(f"{folder}.lock")
                     return
                 if key in waiting.get_map().values():  # else one before it has taken it back
                     key.data()
