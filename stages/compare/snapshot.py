@@ -28,8 +28,8 @@ from stages.vcs.lockfile import Lock
 
 WORKING_TREE = "working tree"
 CURVES = ("variant", "seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy")
-RESULTS, OLD_RESULTS = "reports/results", "reports/metrics.json"
-FILES = ("params.yaml", OLD_RESULTS, "reports/curves.csv", "dvc.lock")  # beside the results
+FILES = [path for path in refs.SAID if not path.endswith("/")]  # beside the results
+CURVES_FILE = "reports/curves.csv"
 CURVES_LARGEST = 4 * LARGEST  # bytes: enough for 200 variants with 40 seeds of 40 epochs
 
 
@@ -94,13 +94,13 @@ def snapshot(revision: str | None) -> Snapshot:
         raise UserError(f"{name}: it has no params.yaml, so there is nothing to compare")
     if not (found or unread):
         numbers = results.numbers(untrusted.mapping(settings.get("train")).get("seeds"))
-        old = read(OLD_RESULTS, lambda text: results.parse_old(text, numbers))
+        old = read(refs.METRICS, lambda text: results.parse_old(text, numbers))
         if old is None:
-            raise UserError(f"{name}: it has no {RESULTS}, so there is nothing to compare")
+            raise UserError(f"{name}: it has no {refs.RESULTS}, so there is nothing to compare")
         found, refused = old
-        unread = {key: f"{OLD_RESULTS}: {why}" for key, why in refused.items()}
+        unread = {key: f"{refs.METRICS}: {why}" for key, why in refused.items()}
     said = {key: f"{key}: {name}: {why}" for key, why in unread.items()}
-    curves = read("reports/curves.csv", curves_of)
+    curves = read(CURVES_FILE, curves_of)
     curves = pd.DataFrame(columns=list(CURVES)) if curves is None else curves
     lock = read("dvc.lock", lockfile.read) or Lock({}, (), ())
     said |= {why: f"dvc.lock of {name}: {why}" for why in lock.refused}
@@ -155,18 +155,24 @@ def contents(commit: str) -> Iterator[tuple[str, bytes | None]]:
         of the project.
     """
     if commit:
-        names: dict[str, list[str]] = {}
-        for name, sha in refs.listing(commit, *refs.SAID).items():
-            if name in FILES or (name.startswith(f"{RESULTS}/") and name.endswith(".json")):
-                names.setdefault(sha, []).append(name)
-        for sha, content in blobs(names, CURVES_LARGEST):
-            yield from ((name, content) for name in names[sha])
+        for bound in (LARGEST, CURVES_LARGEST):
+            names: dict[str, list[str]] = {}
+            for name, sha in refs.listing(commit, *refs.SAID).items():
+                if largest(name) == bound and (name in FILES or name.endswith(".json")):
+                    names.setdefault(sha, []).append(name)
+            for sha, content in blobs(names, bound):
+                yield from ((name, content) for name in names[sha])
         return
-    for path in (*map(Path, FILES), *sorted(Path(RESULTS).glob("*.json"))):
+    for path in (*map(Path, FILES), *sorted(Path(refs.RESULTS).glob("*.json"))):
         if path.is_file():
             inside = path.resolve().is_relative_to(Path.cwd().resolve())
-            small = path.stat().st_size <= CURVES_LARGEST
+            small = path.stat().st_size <= largest(path.as_posix())
             yield path.as_posix(), path.read_bytes() if inside and small else None
+
+
+def largest(path: str) -> int:
+    """Return the most bytes that are read of a file of a snapshot."""
+    return CURVES_LARGEST if path == CURVES_FILE else LARGEST
 
 
 def whole(content: bytes | None) -> bytes:

@@ -96,8 +96,8 @@ class Code:
         """Read every module of a project, or those that these programs reach."""
         paths = [path.relative_to(root).as_posix() for path in (root / "stages").rglob("*.py")]
         known, found = frozenset(paths), dict[str, frozenset[str]]()
-        begin = known if programs is None else known & {f"stages/{name}.py" for name in programs}
-        waiting = sorted(begin)
+        first = known if programs is None else {f"stages/{name}.py" for name in programs}
+        waiting = list(known & first)
         while waiting:
             module = waiting.pop()
             if module not in found:

@@ -87,8 +87,8 @@ def use_large_pages() -> None:
     collapse, madvise = 25, ctypes.CDLL(None).madvise
     for each in psutil.Process().memory_maps(grouped=False):
         if each.path in ("[anon]", "[heap]") and "w" in each.perms:
-            begin, end = (int(address, 16) for address in each.addr.split("-"))
-            madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), collapse)
+            first, end = (int(address, 16) for address in each.addr.split("-"))
+            madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), collapse)
 
 
 def begin(listener: socket.socket, waiting: selectors.BaseSelector) -> None:
