@@ -67,8 +67,7 @@ class Lines:
             how = f"taken over from {origin} ({self.identities[seed].fingerprint[:8]}…)"
         print(
             f"seed {seed}: val_loss {last['val_loss']:.4f}, val_accuracy "
-            f"{last['val_accuracy']:.4f} {how}",
-            flush=True,
+            f"{last['val_accuracy']:.4f} {how}"
         )
 
     def training_ends(self) -> None:

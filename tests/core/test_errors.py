@@ -64,6 +64,27 @@ def test_no_error_shows_a_credential_not_even_that_of_a_bug(kind: str) -> None:
     assert ("Traceback" in done.stderr) == (kind == "ValueError")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_is_written_at_once_so_that_no_other_process_writes_into_it(unbuffered: str) -> None:
+    """A training and its recorder share an output; `branchmark repro` and make ask for no buffer."""
+    program = """
+from stages.core.errors import UserError, run
+def main():
+    print("seed 1")
+    raise UserError("params.yaml: mend it")
+run(main)
+"""
+    reading, writing = os.pipe2(os.O_DIRECT)  # a read gives what one write wrote
+    subprocess.run(
+        [sys.executable, "-c", program], stdout=writing, stderr=writing,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    os.close(writing)
+    written = list(iter(lambda: os.read(reading, 4096), b""))
+    os.close(reading)
+    assert written == [b"seed 1\n", b"error: params.yaml: mend it\n"]
+
+
 def test_messages_have_one_way_to_the_screen() -> None:
     """`stages.core.errors.say`, which shows no credential; nothing else writes beside results."""
     code = Path(stages.__file__).parent
