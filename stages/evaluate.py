@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import pandas as pd
@@ -18,16 +18,19 @@ from stages.core.folders import replaced, write
 from stages.data import arrays
 from stages.data.arrays import Prepared
 from stages.evaluation import claims, scores
-from stages.evaluation.measure import Measure, Measured
 from stages.evaluation.results import Result
-from stages.tracking.evaluation import join
-from stages.training import arithmetic, history, result
+from stages.tracking.evaluation import recorder
+from stages.training import history, result
 from stages.training.history import Row
 from stages.training.result import Summary
 from stages.training.variants import Variant
 from stages.vcs import lockfile
 
-RUNS, REPORTS, NOTEBOOK = Path("runs"), Path("reports"), Path("data/notebook.csv")
+if TYPE_CHECKING:
+    from stages.evaluation.measure import Measured
+
+PREPARED, RUNS, REPORTS = Path("data/prepared"), Path("runs"), Path("reports")
+NOTEBOOK = Path("data/notebook.csv")
 LOCK = Path("dvc.lock")
 
 
@@ -42,31 +45,30 @@ def main(
     variants = {variant.name: variant for variant in settings.variants()}
     if unknown := set(only or ()) - variants.keys():
         raise UserError(f"{', '.join(sorted(unknown))}: params.yaml has no such variant")
-    arithmetic.check_libraries(next(iter(variants.values())).libraries)
-    data = arrays.load(Path("data/prepared"))
     chosen = {name: variants[name] for name in only or variants}
     summaries = {name: summary(variant) for name, variant in chosen.items()}
     # Variants with equal results are measured once
     files = {summaries[name].fingerprint: models(variant) for name, variant in chosen.items()}
-    measured = measure(data, files)
-    results: dict[str, Result] = {}
-    rows: dict[str, list[Row]] = {}
-    for name, variant in chosen.items():
-        trained, target = summaries[name], settings.target.validation_accuracy
-        found, rows[name] = scored(variant, trained, measured[trained.fingerprint], target)
-        results[name] = found
-        if found.diverged:
-            which = f"{len(found.diverged)} of {len(found.seeds)} seeds"
-            print(f"{name}: {which} diverged, so it has no mean scores")
+    with recorder(off=bool(only)) as record:
+        measured = measure(arrays.load(PREPARED), files)
+        results: dict[str, Result] = {}
+        rows: dict[str, list[Row]] = {}
+        for name, variant in chosen.items():
+            trained, target = summaries[name], settings.target.validation_accuracy
+            found, rows[name] = scored(variant, trained, measured[trained.fingerprint], target)
+            results[name] = found
+            if found.diverged:
+                which = f"{len(found.diverged)} of {len(found.seeds)} seeds"
+                print(f"{name}: {which} diverged, so it has no mean scores")
 
-    with replaced(REPORTS / "results") as full, replaced(REPORTS / "metrics") as headline:
-        for name, found in results.items():
-            (full / f"{name}.json").write_text(found.text(), encoding="utf-8")
-            (headline / f"{name}.json").write_text(found.headline(), encoding="utf-8")
-    if not only:
-        remove_former(variants)
-        about_all(settings, results, rows, measured)
-        join(results)
+        with replaced(REPORTS / "results") as full, replaced(REPORTS / "metrics") as headline:
+            for name, found in results.items():
+                (full / f"{name}.json").write_text(found.text(), encoding="utf-8")
+                (headline / f"{name}.json").write_text(found.headline(), encoding="utf-8")
+        if not only:
+            remove_former(variants)
+            about_all(settings, results, rows, measured)
+        record(results)
 
 
 def measure(
@@ -74,6 +76,11 @@ def measure(
 ) -> dict[str, list[Measured]]:
     """Measure each model file, by fingerprint: all at once if seeds share a split, else seed by
     seed."""
+    # Here, because MLflow is imported by another process meanwhile
+    from stages.evaluation.measure import Measure
+    from stages.training import arithmetic
+
+    arithmetic.check_libraries(next(iter(files.values()))[0].libraries)
     if data.split_seed is None:
         return Measure(data).all(files)
     measured: dict[str, list[Measured]] = {name: [] for name in files}

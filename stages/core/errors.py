@@ -74,9 +74,9 @@ def leave(code: int) -> NoReturn:
 def tell(app: typer.Typer) -> NoReturn:
     """Run a command line; exit with 1 after a user's error, 130 after Ctrl-C; raise other errors.
 
-    Print a character that the terminal's encoding lacks as `?`, without an error. Write each line at
-    once, also where PYTHONUNBUFFERED is set (Python then writes a line's end by itself): a training
-    and the process that records it share an output, and their lines must not mix.
+    Print a character that the terminal's encoding lacks as `?`, without an error. Write each line
+    at once, also with PYTHONUNBUFFERED, which makes Python write the end of a line separately: a
+    training and the process that records it share an output, and their lines must not mix.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

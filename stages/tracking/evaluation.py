@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
 
 import numpy as np
 
@@ -11,33 +13,46 @@ from stages.core.errors import say
 from stages.core.redact import reason
 from stages.evaluation.results import Result, Scores
 from stages.tracking import is_off
+from stages.tracking.forked import ENDED, Process
 from stages.tracking.time_budget import TimeBudget
 
+LOST = (
+    "warning: MLflow's store cannot be written ({}); the evaluation is complete in reports/: once "
+    "the store is back, `branchmark sync` records it"
+)
 
-def join(results: Mapping[str, Result]) -> None:
-    """Log the scores of each seed to its run, and their mean to the variant's run.
 
-    Leave a run alone that already has them; a finished run keeps its status and times. If the store
-    cannot be written, warn once: nothing is lost, because the scores are in `reports/results/`.
+@contextmanager
+def recorder(off: bool = False) -> Iterator[Callable[[Mapping[str, Result]], None]]:
+    """Within the block, log the results of all variants, by name: the scores of each seed to its
+    run, and their mean to the variant's run.
 
-    Args:
-        results: each variant's result, by name.
+    Another process does it, which imports MLflow and opens the store while this one measures.
+    Leave a run alone that already has its scores; a finished run keeps its status and times. If the
+    store cannot be written, warn once: nothing is lost, the scores are in `reports/results/`.
     """
-    if is_off():
+    if off or is_off():
+        yield lambda results: None
         return
+    with Process(record) as process:
+        yield lambda results: process.tell({name: each.text() for name, each in results.items()})
+    if process.code:
+        say(LOST.format(ENDED))
+
+
+def record(lines: IO[str]) -> None:
+    """Open the store, wait for the results and log them; if the evaluation fails, none come."""
     from stages.tracking import store
 
-    budget = TimeBudget()
+    budget, line = TimeBudget(), ""
     try:
         client, experiment = budget.call(store.open_store)
-        client = budget.guarded(client)
-        for variant, result in results.items():
-            log(client, experiment, variant, result)
+        if line := lines.readline():
+            for variant, text in json.loads(line)[0].items():
+                log(budget.guarded(client), experiment, variant, Result.parse(text))
     except Exception as error:
-        say(
-            f"warning: MLflow's store cannot be written ({reason(error)}); the evaluation is "
-            "complete in reports/: once the store is back, `branchmark sync` records it"
-        )
+        if line or lines.readline():
+            say(LOST.format(reason(error)))
 
 
 def log(client: Any, experiment: str, variant: str, result: Result) -> None:

@@ -66,7 +66,7 @@ def test_no_error_shows_a_credential_not_even_that_of_a_bug(kind: str) -> None:
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_line_is_written_at_once_so_that_no_other_process_writes_into_it(unbuffered: str) -> None:
-    """A training and its recorder share an output; `branchmark repro` and make ask for no buffer."""
+    """A training and its recorder share an output; make and `branchmark repro` want no buffer."""
     program = """
 from stages.core.errors import UserError, run
 def main():

@@ -57,6 +57,17 @@ def test_loss_and_accuracy_are_those_of_keras(
         )
 
 
+@pytest.mark.parametrize("name", ["sgd-0.3", "batch_normalization", "two_hidden_layers"])
+def test_weights_are_read_as_keras_reads_them(root: Path, name: str, tmp_path: Path) -> None:
+    variant = next(v for v in params.load().variants() if v.name == name)
+    network, _ = layers.seeded(variant, 1)
+    model_file.save(network, tmp_path / "1.keras")
+    read = measure.weights_of(tmp_path / "1.keras")
+    for layer in network.layers:
+        for ours, theirs in zip(read[layer.name], layer.get_weights(), strict=True):
+            assert np.array_equal(ours, theirs)
+
+
 def test_a_network_that_diverged_has_no_loss(root: Path, tmp_path: Path) -> None:
     variant: Variant = params.load().variants()[0]
     network, _ = layers.seeded(variant, 1)
