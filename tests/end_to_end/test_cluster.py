@@ -76,11 +76,11 @@ class Cluster:
         self, name: str, cwd: Path, *options: str, program: str = "scheduler", **env: str
     ) -> None:
         """A Dask process, its output in `<name>.log`."""
-        log = (self.folder / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(
-            ["dask", program, *options],
-            cwd=cwd, env=self.project.env() | env, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                ["dask", program, *options], cwd=cwd, env=self.project.env() | env,
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
 
     def worker(self, name: str, **env: str) -> Path:
         """A worker in a clone of its own."""
@@ -215,13 +215,12 @@ def test_a_head_killed_and_restarted_trains_nothing_twice(
 ) -> None:
     clone = cluster.worker("w1")
     command = ["branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0", "study"]
-    head = project.start(*command)
-    assert head.stdout
-    while "train@sgd-0.0: done" not in head.stdout.readline():
-        assert head.poll() is None
-    until(lambda: training(cluster, "w1"), 120, "nothing more is trained")
-    head.kill()
-    head.wait()
+    with project.start(*command) as head:
+        assert head.stdout
+        while "train@sgd-0.0: done" not in head.stdout.readline():
+            assert head.poll() is None
+        until(lambda: training(cluster, "w1"), 120, "nothing more is trained")
+        head.kill()
     until(lambda: not cluster.working("w1"), 60, "the worker goes on")
     # The head has lost all but what is committed
     project.git("checkout", "--quiet", "--", ".")
@@ -245,10 +244,12 @@ def test_a_stage_that_no_head_waits_for_any_more_is_ended(
     project.commit("a minute")
     project.git("push", "--quiet", "origin", "main")
     cluster.worker("w1")
-    head = project.start("branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0")
-    until(lambda: training(cluster, "w1"), 120, "nothing is trained")
-    head.send_signal(number)
-    head.wait(120)
+    with project.start(
+        "branchmark", "repro", "--cluster", cluster.address, "train@sgd-0.0"
+    ) as head:
+        until(lambda: training(cluster, "w1"), 120, "nothing is trained")
+        head.send_signal(number)
+        head.wait(120)
     until(lambda: not cluster.working("w1"), 30, "the training goes on")
 
 

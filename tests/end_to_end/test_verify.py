@@ -128,20 +128,20 @@ def test_nothing_is_left_after_a_signal(
     number: signal.Signals, reproduced: Project, temporary: Path
 ) -> None:
     env = reproduced.env() | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["branchmark", "verify", "elu"],
         cwd=reproduced.root,
         env=env,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout
-    line = next(line for line in process.stdout if line.startswith("study@elu: running"))
-    time.sleep(0.5)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert children, line
-    process.send_signal(number)
-    assert process.wait(timeout=300) == (130 if number == signal.SIGINT else 143)
+    ) as process:
+        assert process.stdout
+        line = next(line for line in process.stdout if line.startswith("study@elu: running"))
+        time.sleep(0.5)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children, line
+        process.send_signal(number)
+        assert process.wait(timeout=300) == (130 if number == signal.SIGINT else 143)
     assert not list(temporary.iterdir())
     assert not [child for child in children if child.is_running()]
 
