@@ -1,10 +1,10 @@
-"""All code that can change a bit of a model, and no other: every training depends on this folder.
+"""All code that can change a bit of a model, but for the program `stages/train.py`: every training
+depends on both.
 
 Modules here import only each other, `stages.core` and `stages.data`.
 """
 
 from stages.training.code import digests
 
-LOADED = (
-    digests()
-)  # read before the imports, which take seconds: an edit meanwhile would go unnoticed
+# Before the imports, which take seconds: an edit meanwhile would go unnoticed
+LOADED = digests()

@@ -61,10 +61,10 @@ def hidden(*names: str) -> Iterator[None]:
             del sys.modules[name]
 
 
-# Garbage collection that finds nothing takes a third of the import's time. Another third goes to
-# two libraries that Keras imports if they are installed, for wrappers and pictures not used here.
+# Garbage collection that finds nothing takes a third of the import's time. Nearly half goes to
+# libraries that Keras imports if they are installed, for tables, pictures and wrappers.
 gc.disable()
-with silent(), hidden("sklearn", "matplotlib"):
+with silent(), hidden("matplotlib", "pandas", "sklearn"):
     import keras
     import tensorflow as tf
 
@@ -104,7 +104,7 @@ def batch_normalization(
     variance_epsilon: float,
     name: str | None = None,
 ) -> tf.Tensor:
-    """Replace `tf.nn.batch_normalization`, which Keras calls, by one without `rsqrt`."""
+    """Do what `tf.nn.batch_normalization` does, without `rsqrt`: Keras calls it by that name."""
     inverse = inverse_square_root(variance + variance_epsilon)
     if scale is not None:
         inverse *= scale

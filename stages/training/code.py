@@ -1,4 +1,4 @@
-"""Digests of this folder's code, without comments and docstrings: those cannot change a bit."""
+"""Digests of the code of a training, without comments and docstrings: those cannot change a bit."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ import ast
 import hashlib
 import io
 import tokenize
+from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+STAGES = Path(__file__).parents[1]
 
 
 def digests() -> dict[str, str]:
-    """Return the SHA-256 of what each module computes (`computing`), by file name."""
+    """Return the SHA-256 of what the program and each module of this folder compute (`computing`),
+    by path in `stages/`."""
+    paths = [STAGES / "train.py", *sorted(STAGES.glob("training/*.py"))]
     return {
-        path.name: hashlib.sha256(computing(path.read_text(encoding="utf-8")).encode()).hexdigest()
-        for path in sorted(FOLDER.glob("*.py"))
+        path.relative_to(STAGES).as_posix(): digest(path.read_text(encoding="utf-8"))
+        for path in paths
     }
+
+
+@cache  # a training asks three times, and nearly always for the same texts
+def digest(source: str) -> str:
+    """Return the SHA-256 of what a module computes."""
+    return hashlib.sha256(computing(source).encode()).hexdigest()
 
 
 def computing(source: str) -> str:

@@ -35,10 +35,10 @@ class Identity:
     """What determines the result of one seed.
 
     Attributes:
-        text: canonical JSON of `code` (SHA-256 of each module of this folder), `data` (digests
-            of the training and validation splits), `libraries` (their versions), `params` (the
-            resolved values that the training reads), `seed`, and `source` (the fingerprint of the
-            result whose layers it reuses, or null).
+        text: canonical JSON of `code` (SHA-256 of `train.py` and of each module of this folder),
+            `data` (digests of the training and validation splits), `libraries` (their versions),
+            `params` (the resolved values that the training reads), `seed`, and `source` (the
+            fingerprint of the result whose layers it reuses, or null).
     """
 
     text: str
@@ -57,7 +57,7 @@ def of_seeds(
     Args:
         variant: the resolved parameters.
         data: the prepared data.
-        code: SHA-256 of each module of this folder.
+        code: SHA-256 of each module (`code.digests`).
         runs: the folder with the outputs of a reused source.
 
     Raises:
@@ -120,7 +120,7 @@ def difference(before: Mapping[int, Identity], after: Mapping[int, Identity]) ->
         one, other = json.loads(identity.text), json.loads(after[seed].text)
         for name in sorted(one["code"].keys() | other["code"].keys()):
             if one["code"].get(name) != other["code"].get(name):
-                return f"stages/training/{name}"
+                return f"stages/{name}"
         for section, place in PLACES.items():
             if one[section] != other[section]:
                 return place

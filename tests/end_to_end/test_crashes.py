@@ -188,9 +188,13 @@ def saved(project: Project, process: subprocess.Popen[str]) -> bool:
     return (project.root / f"{OUTPUT}.partial/seed-1.keras").exists()
 
 
-def edit_module(project: Project) -> None:
-    with (project.root / "stages/training/epoch.py").open("a") as file:
+def edit_module(project: Project, module: str = "stages/training/epoch.py") -> None:
+    with (project.root / module).open("a") as file:
         file.write("EDITED = True\n")
+
+
+def edit_program(project: Project) -> None:
+    edit_module(project, "stages/train.py")
 
 
 def edit_params(project: Project) -> None:
@@ -210,7 +214,7 @@ def edit_data(project: Project) -> None:
     ("when", "edit", "sentence"),
     [
         (importing, edit_module, "stages/training/epoch.py: edited while train@adam-0.3 was"),
-        (saved, edit_module, "stages/training/epoch.py: edited while train@adam-0.3 was"),
+        (saved, edit_program, "stages/train.py: edited while train@adam-0.3 was"),
         (saved, edit_params, "params.yaml: edited while train@adam-0.3 was training"),
         (saved, edit_data, "data/prepared: damaged"),
     ],

@@ -27,7 +27,7 @@ def identity(seed: int, data: str = SHA256, **params: Any) -> dict[str, Any]:
     optimizer = {"class": "SGD", "learning_rate": 0.01, "momentum": 0.0, "nesterov": False}
     values = {"batch_size": 32, "dropout": 0.0, "epochs": 2, "network": network}
     return {
-        "code": {"epoch.py": SHA256},
+        "code": {"training/epoch.py": SHA256},
         "data": {"train": data, "validation": SHA256},
         "libraries": LIBRARIES,
         "params": {**values, "optimizer": optimizer, **params},
