@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests import preloaded
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,8 +30,8 @@ def test_a_thousand_hostile_and_broken_revisions_break_nothing_and_touch_nothing
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "tests.end_to_end.hostile", str(folder)],
-        cwd=ROOT, env=env, capture_output=True, text=True, timeout=1800,
+        ["python", "-m", "tests.end_to_end.hostile", str(folder)],
+        cwd=ROOT, env=env | preloaded.env(), capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-5000:]
     found = json.loads(done.stdout.splitlines()[-1])

@@ -29,7 +29,7 @@ if name == "dvc" and {"--force", "-f"} & {*arguments} and "BRANCHMARK_FORCE" not
 flag, program = [*arguments, "", ""][:2]
 code_here = os.environ.get("PYTHONPATH") == os.getcwd()  # as `python -m` has it anyway
 known = {
-    "-m": program.startswith(("stages.", "dvc")),
+    "-m": program.startswith(("stages.", "tests.", "dvc")),
     "-P": program.endswith("/stages/repro/preloaded.py"),
     "-c": code_here,
 }

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from importlib import import_module
@@ -146,6 +147,7 @@ def run(request: dict[str, Any], streams: list[int]) -> NoReturn:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    tempfile.tempdir = None  # that of its own TMPDIR
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 (until the program ends)
     if os.environ.get("PYTHONUNBUFFERED"):
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
