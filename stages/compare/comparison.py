@@ -152,9 +152,11 @@ class Comparison:
 
     Attributes:
         overall: one row per metric: the mean over all changed variants.
-        rows: one row per metric of each variant that both sides have and that changed.
+        rows: one row per metric of each variant that both sides have and whose numbers changed.
         conflicts: the variants with the same fingerprint but different numbers.
         unchanged: the variants with the same fingerprint and numbers in all common seeds.
+        same_numbers: the variants with another fingerprint, the same seeds and the same numbers, as
+            after a change of code that changes no result: there is nothing to judge.
         incomparable: sentences that say which variants and metrics are not judged, and why.
         unpaired: the variants without a common seed.
         fewer: the variants with fewer seeds in the head.
@@ -169,6 +171,7 @@ class Comparison:
     rows: tuple[Row, ...]
     conflicts: tuple[Conflict, ...]
     unchanged: tuple[str, ...]
+    same_numbers: tuple[str, ...]
     incomparable: tuple[str, ...]
     unpaired: tuple[str, ...]
     fewer: tuple[str, ...]
@@ -176,6 +179,11 @@ class Comparison:
     removed: tuple[str, ...]
     diverged: tuple[str, ...]
     settings: Settings
+
+    @property
+    def alike(self) -> list[str]:
+        """The variants with the same numbers on both sides."""
+        return [*self.unchanged, *self.same_numbers]
 
     @property
     def method(self) -> str:
@@ -201,7 +209,15 @@ def compare(base: Snapshot, head: Snapshot) -> Comparison:
         and name not in unpaired
         and common(theirs[name], ours[name]) == equal(theirs[name], ours[name])
     ]
-    changed = [name for name in both if name not in strange and name not in unchanged]
+    same_numbers = [
+        name
+        for name in both
+        if name not in {*strange, *unchanged}
+        and ours[name].seeds == theirs[name].seeds
+        and not ours[name].diverged
+    ]
+    settled = {*strange, *unchanged, *same_numbers}
+    changed = [name for name in both if name not in settled]
     added = [name for name in ours if name not in theirs and name not in base.unread]
     targets = [side.params.get("target") for side in (base, head)]
     metrics = [m for m in METRICS if m.score != "epochs_to_target" or targets[0] == targets[1]]
@@ -223,6 +239,7 @@ def compare(base: Snapshot, head: Snapshot) -> Comparison:
         rows=tuple(judged(rows, settings)),
         conflicts=tuple(conflicts),
         unchanged=tuple(unchanged),
+        same_numbers=tuple(same_numbers),
         incomparable=tuple(incomparable),
         unpaired=tuple(unpaired),
         fewer=tuple(name for name in both if len(ours[name].seeds) < len(theirs[name].seeds)),

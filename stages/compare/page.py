@@ -223,7 +223,7 @@ def curves(found: Comparison) -> str:
     from plotly.io import to_html
 
     order = sorted(found.rows, key=lambda row: row.verdict not in (BETTER, WORSE))
-    variants = list(dict.fromkeys(row.variant for row in order)) or list(found.unchanged)
+    variants = list(dict.fromkeys(row.variant for row in order)) or found.alike
     traces, metrics = [], []
     for metric in CURVES:
         for i, variant in enumerate(variants):

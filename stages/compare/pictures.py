@@ -17,8 +17,8 @@ LOOKS = {
 
 
 def curves(found: Comparison) -> bytes:
-    """Return a PNG with one panel per changed variant, or per unchanged one if none changed."""
-    variants = list(dict.fromkeys(row.variant for row in found.rows)) or list(found.unchanged)
+    """Return a PNG with one panel per changed variant, or one per other variant if none changed."""
+    variants = list(dict.fromkeys(row.variant for row in found.rows)) or found.alike
     base, head = found.base, found.head
     return overlay.curves((base.name, base.curves), (head.name, head.curves), variants)
 

@@ -137,6 +137,7 @@ def headline(found: Comparison) -> str:
     parts += [f"{count[verdict]} {verdict}" for verdict in MARKS if count[verdict]]
     others = {
         "unchanged": found.unchanged,
+        "with another fingerprint and the same numbers": found.same_numbers,
         "without a common seed": found.unpaired,
         "added": found.added,
         "removed": found.removed,
@@ -357,6 +358,7 @@ def as_json(found: Comparison, changes: Changes, pages: PagesOf = nowhere, proof
         "conflicts": [asdict(each) for each in found.conflicts],
         "rows": [{**content_of(row), "pages": asdict(pages(row))} for row in found.rows],
         "unchanged": found.unchanged,
+        "same_numbers": found.same_numbers,
         "unpaired": found.unpaired,
         "incomparable": found.incomparable,
         "diverged": found.diverged,

@@ -98,9 +98,8 @@ def decide(
     before = judge.compare(base, head)
     known = {row.variant for row in before.rows}
     if unknown := sorted(set(variants) - known):
-        raise UserError(
-            f"{', '.join(unknown)}: not among the variants that changed ({', '.join(known)})"
-        )
+        changed = ", ".join(known) or "none"
+        raise UserError(f"{', '.join(unknown)}: not among the variants that changed ({changed})")
     judged = Judged.of(before.rows, variants)
     seeds = sorted({n for v in judged.variants for s in (base, head) for n in s.results[v].seeds})
     if not judged.open:

@@ -141,6 +141,23 @@ def test_equal_fingerprints_are_unchanged_and_not_compared(repository: Repositor
     assert sorted(found.unchanged) == sorted(VARIANTS), found.incomparable
 
 
+def test_other_fingerprints_with_the_same_numbers_are_told_and_not_judged(
+    repository: Repository,
+) -> None:
+    """As after a change of code that changes no result: no seed could tell more."""
+    for name in VARIANTS:
+        repository.prints[name] += "x"
+    repository.better("elu", 2.0)
+    repository.commit("head")
+    found = compare.compare(side.snapshot("main~1"), side.snapshot("main"))
+    assert (found.unchanged, found.same_numbers) == ((), ("adam-0.0", "sgd-0.0"))
+    assert {row.variant for row in found.rows} == {"elu"}
+    said = "2 variants with another fingerprint and the same numbers"
+    assert views.headline(found) == f"1 better, 3 same, {said}"
+    gate = branchmark("compare", "main~1", "main", "--fail-on", "worse", cwd=repository.root)
+    assert gate.returncode == 0
+
+
 def test_a_clear_difference_is_better_or_worse_by_the_metrics_direction(
     repository: Repository,
 ) -> None:
@@ -178,15 +195,19 @@ def test_settings_that_are_no_numbers_are_those_of_the_project(repository: Repos
 
 
 def test_seeds_are_paired_by_their_number_and_not_by_their_place(repository: Repository) -> None:
-    """The same results in another order of seeds differ in nothing."""
+    """The same results in another order, each moved by as much, differ by that much."""
     repository.seeds = [5, 4, 3, 2, 1]
     for name, scores in repository.scores.items():
+        scores["loss_gap"] = [value + 0.1 for value in scores["loss_gap"]]
         repository.scores[name] = {score: values[::-1] for score, values in scores.items()}
         repository.prints[name] += "x"
     repository.write()
     found = compare.compare(side.snapshot("main"), side.snapshot(None))
-    means = {row.interval.mean for row in found.rows if row.metric.name in ("loss gap",)}
-    assert means == {0.0}
+    gaps = [row for row in found.rows if row.metric.name == "loss gap"]
+    assert len(gaps) == len(VARIANTS)
+    for row in gaps:
+        assert row.estimate.mean == pytest.approx(0.1)
+        assert row.estimate.scatter < 1e-4  # of rounding alone
 
 
 def test_fewer_than_three_seeds_in_common_are_too_few(repository: Repository) -> None:
