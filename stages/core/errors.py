@@ -19,6 +19,7 @@ import typer
 from stages.core.redact import redacted
 from stages.core.text import plain
 
+asked: list[int] = []  # the exit codes of the signals that have asked for the end
 DISK = {
     errno.ENOSPC: "the disk is full: free some space and run it again",
     errno.EDQUOT: "your disk quota is used up: free some space and run it again",
@@ -102,6 +103,8 @@ def catch_termination() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def end_with_parent() -> None:
@@ -119,4 +122,18 @@ def end_with_parent() -> None:
 
 def terminate(signum: int, frame: FrameType | None) -> NoReturn:
     """Raise SystemExit with the shell's exit code for this signal."""
+    asked.append(128 + signum)
     sys.exit(128 + signum)
+
+
+def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    """Raise KeyboardInterrupt, as Python does by itself."""
+    asked.append(128 + signum)
+    raise KeyboardInterrupt
+
+
+def end_if_asked() -> None:
+    """Raise SystemExit if a signal has asked for the end: Python drops the exception of a handler
+    that runs while an object is freed. What takes minutes calls this now and then."""
+    if asked:
+        sys.exit(asked[0])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from stages.core.errors import end_if_asked
 from stages.training.history import Row
 
 
@@ -30,7 +31,8 @@ class Listener(Protocol):
 
 
 class Listeners(Listener):
-    """Passes every event to several listeners, one after the other."""
+    """Passes every event to several listeners, one after the other, and ends the training after an
+    epoch in which a signal asked for that in vain."""
 
     def __init__(self, *each: Listener) -> None:
         self.each = each
@@ -41,9 +43,10 @@ class Listeners(Listener):
             listener.seed_begins(seed)
 
     def epoch_ends(self, row: Row, seconds: float) -> None:
-        """Pass it on."""
+        """Pass it on; raise SystemExit if a signal has come."""
         for listener in self.each:
             listener.epoch_ends(row, seconds)
+        end_if_asked()
 
     def seed_ends(self, seed: int, rows: Sequence[Row], model: Path, origin: str) -> None:
         """Pass it on."""
