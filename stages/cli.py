@@ -388,7 +388,7 @@ def ui(
     print(f"runs:     {page}&viewStateShareKey=variants")
     print(f"seeds:    {page}&viewStateShareKey=seeds")
     print(f"curves:   {page}&viewStateShareKey=variants&{charts}")
-    print(f"branches: {page}&viewStateShareKey=branches&{charts}", flush=True)
+    print(f"branches: {page}&viewStateShareKey=branches&{charts}")
     # One worker and no job runners: the page serves one person and starts in seconds. Host checks
     # and the refusal of cross-origin posts keep MLflow's defaults.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"

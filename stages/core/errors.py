@@ -99,7 +99,8 @@ def show_bug(kind: type[BaseException], bug: BaseException, at: TracebackType | 
 
 
 def catch_termination() -> None:
-    """Make SIGTERM and SIGHUP run every `finally`, except a signal that `nohup` ignores."""
+    """Make SIGTERM and SIGHUP run every `finally`, as Ctrl-C does, except a signal that `nohup`
+    ignores; remember all three for `end_if_asked`."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, terminate)

@@ -47,9 +47,10 @@ def record(lines: IO[str]) -> None:
     budget, line = TimeBudget(), ""
     try:
         client, experiment = budget.call(store.open_store)
+        client = budget.guarded(client)
         if line := lines.readline():
             for variant, text in json.loads(line)[0].items():
-                log(budget.guarded(client), experiment, variant, Result.parse(text))
+                log(client, experiment, variant, Result.parse(text))
     except Exception as error:
         if line or lines.readline():
             say(LOST.format(reason(error)))

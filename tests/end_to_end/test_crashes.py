@@ -50,7 +50,7 @@ def kill(project: Project, moment: float | str, group: bool) -> None:
         until((project.root / moment).exists, process)
     else:
         until(lambda: computed(program) >= moment, process)
-    alive = computed(program) < math.inf  # else it has ended by itself: the rest is DVC's writing
+    alive = stopped(program)  # else it has ended by itself: the rest is DVC's writing
     with suppress(ProcessLookupError, psutil.NoSuchProcess):
         if alive and group:
             os.killpg(process.pid, signal.SIGKILL)
@@ -61,6 +61,16 @@ def kill(project: Project, moment: float | str, group: bool) -> None:
         unlock(project)
     else:
         assert ("failed to reproduce" in said) == (process.returncode != 0), said
+
+
+def stopped(program: psutil.Process) -> bool:
+    """Stop a program; whether it was still at work. DVC then waits for it and writes nothing, so
+    that a kill of both meets no half-written lock, however late it comes."""
+    try:
+        program.suspend()
+        return bool(program.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def unlock(project: Project) -> None:
@@ -214,6 +224,7 @@ def edit_data(project: Project) -> None:
     ("when", "edit", "sentence"),
     [
         (importing, edit_module, "stages/training/epoch.py: edited while train@adam-0.3 was"),
+        (saved, edit_module, "stages/training/epoch.py: edited while train@adam-0.3 was"),
         (saved, edit_program, "stages/train.py: edited while train@adam-0.3 was"),
         (saved, edit_params, "params.yaml: edited while train@adam-0.3 was training"),
         (saved, edit_data, "data/prepared: damaged"),
