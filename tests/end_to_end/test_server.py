@@ -260,6 +260,8 @@ def test_only_people_with_a_password_come_in_by_the_servers_name_and_from_its_ow
     for origin, status in (("https://evil.example.org", 403), (server.address, 200)):
         own = {"json": {"name": origin}, "headers": {"Origin": origin}}
         assert server.asked("POST", create, "alice", **own) == status
+    large = {"data": bytes(3_000_000), "headers": {"Origin": "https://evil.example.org"}}
+    assert server.asked("POST", create, "alice", **large) == 403  # before the server has read it
     port = server.address.rpartition(":")[2]
     assert requests.get(f"http://localhost:{port}/health", timeout=5).status_code == 400  # no TLS
 
