@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.core.errors import UserError, catch_termination, say, tell
+from stages.core.errors import UserError, say, tell
+from stages.core.signals import catch_termination
 
 if TYPE_CHECKING:
     from stages.compare.comparison import Comparison, Row

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable
 from io import TextIOWrapper
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, NoReturn
 
 import typer
 
 from stages.core.redact import redacted
+from stages.core.signals import catch_termination, end_with_parent
 from stages.core.text import plain
 
-asked: list[int] = []  # the exit codes of the signals that have asked for the end
 DISK = {
     errno.ENOSPC: "the disk is full: free some space and run it again",
     errno.EDQUOT: "your disk quota is used up: free some space and run it again",
@@ -96,45 +93,3 @@ def tell(app: typer.Typer) -> NoReturn:
 def show_bug(kind: type[BaseException], bug: BaseException, at: TracebackType | None) -> None:
     """Print a traceback in Python's format, without credentials."""
     say("".join(traceback.format_exception(kind, bug, at)).rstrip())
-
-
-def catch_termination() -> None:
-    """Make SIGTERM and SIGHUP run every `finally`, as Ctrl-C does, except a signal that `nohup`
-    ignores; remember all three for `end_if_asked`."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, terminate)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupt)
-
-
-def end_with_parent() -> None:
-    """Send this process SIGTERM within a second of its parent's death: DVC ends its children when
-    it is asked to stop, but not when it is killed."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    """Raise SystemExit with the shell's exit code for this signal."""
-    asked.append(128 + signum)
-    sys.exit(128 + signum)
-
-
-def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    """Raise KeyboardInterrupt, as Python does by itself."""
-    asked.append(128 + signum)
-    raise KeyboardInterrupt
-
-
-def end_if_asked() -> None:
-    """Raise SystemExit if a signal has asked for the end: Python drops the exception of a handler
-    that runs while an object is freed. What takes minutes calls this now and then."""
-    if asked:
-        sys.exit(asked[0])

@@ -13,7 +13,8 @@ from rich.console import Console
 from stages.compare import comparison as judge
 from stages.compare.comparison import Comparison, Row
 from stages.compare.snapshot import Snapshot
-from stages.core.errors import UserError, catch_termination
+from stages.core.errors import UserError
+from stages.core.signals import catch_termination
 from stages.decide.sequential import Looks
 from stages.decide.sides import Backend, Side, checked_out, failed, trainable
 from stages.evaluation import verdicts

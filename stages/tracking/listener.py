@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from stages.core.errors import end_if_asked
+from stages.core.signals import end_if_asked
 from stages.training.history import Row
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stages.core.errors import UserError, catch_termination
+from stages.core.errors import UserError
+from stages.core.signals import catch_termination
 from stages.core.text import plain
 from stages.repro.progress import Screen
 from stages.repro.schedule import Outcome, carry_out
